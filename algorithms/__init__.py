@@ -1,0 +1,1 @@
+"""The methods: RLlib algorithms, one folder a method family."""
