@@ -1,0 +1,244 @@
+"""The parts of an experiment's YAML file as frozen models: what each key takes and means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from expedition.platform.errors import nearest
+
+Statistic = Literal["last", "last_half_mean", "mean", "max", "auc"]
+ClaimKind = Literal["order", "at_least", "at_most", "ratio", "reaches_before", "increases"]
+PlotKind = Literal["curves", "bars", "heatmap"]
+Distribution = Literal["grid_search", "choice", "uniform", "loguniform", "quniform", "randint"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def _folder_name(value: object) -> object:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise PydanticCustomError(
+            "name", "'{value}' is not a name (letters, digits, _ and -)", {"value": str(value)}
+        )
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_folder_name)]  # also a folder in the run folder
+Config = dict[str, Any]
+
+
+class Strict(BaseModel):
+    """A frozen model whose unknown keys are errors that name the nearest valid key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise PydanticCustomError(
+                "mapping", "must be a mapping of keys to values, not {got}", {"got": repr(data)}
+            )
+        for key in data:
+            if key not in cls.model_fields:
+                hint = nearest(key, cls.model_fields)
+                raise PydanticCustomError(
+                    "unknown_key", "unknown key '{key}'{hint}", {"key": str(key), "hint": hint}
+                )
+        return data
+
+
+class Variant(Strict):
+    """One line of a figure: an algorithm and its settings.
+
+    Attributes:
+        algorithm: Name in ``expedition list methods``.
+        label: What figures call it; the variant's name when not given.
+        config: Settings over the experiment's common ones.
+        reference: Drawn as a dashed line and left out of rankings (a random policy, an expert).
+    """
+
+    algorithm: str
+    label: str = ""
+    config: Config = Field(default_factory=dict)
+    reference: bool = False
+
+
+class Resources(Strict):
+    """What one trial asks Ray for: CPU cores and GPUs (a fraction shares one)."""
+
+    cpus: float = Field(default=1, gt=0)
+    gpus: float = Field(default=0, ge=0)
+
+
+class Metric(Strict):
+    """A number per trial: a statistic of the curve of one metric key over environment steps.
+
+    Attributes:
+        key: Curated metric key, e.g. ``coverage/halls_window``.
+        label: Axis label, with the unit in brackets; the key when not given.
+        statistic: ``last`` | ``last_half_mean`` | ``mean`` | ``max`` | ``auc`` (area under the
+            curve divided by its length, so in the key's own unit).
+        higher_is_better: Direction of improvement; ``order`` claims follow it.
+    """
+
+    key: str
+    label: str = ""
+    statistic: Statistic = "last"
+    higher_is_better: bool = True
+
+    @property
+    def axis_label(self) -> str:
+        """What figures write on the axis."""
+        return self.label or self.key
+
+
+class Plot(Strict):
+    """A figure of the report.
+
+    Attributes:
+        kind: ``curves`` | ``bars`` | ``heatmap``.
+        metric: Metric plotted by curves and bars.
+        by: What bars are grouped by: ``task`` (default) or ``variant``.
+        array: Coverage array of a heatmap, e.g. ``train/visits``.
+        log: Logarithmic colours of a heatmap.
+        title: Heading; made from the metric's label when not given.
+    """
+
+    kind: PlotKind
+    metric: str | None = None
+    by: Literal["task", "variant"] = "task"
+    array: str | None = None
+    log: bool = False
+    title: str = ""
+
+    @model_validator(mode="after")
+    def _needs(self) -> Self:
+        needed = "array" if self.kind == "heatmap" else "metric"
+        if getattr(self, needed) is None:
+            raise PydanticCustomError(
+                "plot",
+                "a plot of kind '{kind}' needs '{needed}'",
+                {"kind": self.kind, "needed": needed},
+            )
+        return self
+
+
+class Claim(Strict):
+    """A sentence of the paper as a test on the results; ``docs/experiments.md`` defines each kind.
+
+    Attributes:
+        id: Short name, unique in the experiment.
+        says: The claim in words.
+        kind: See :data:`ClaimKind`.
+        metric: Name of the metric it is about.
+        variants: ``order``: best first. ``ratio``, ``reaches_before``: exactly two.
+        variant: The one variant of ``at_least``, ``at_most`` and ``increases``.
+        value: Bound of ``at_least``/``at_most``/``ratio``, threshold of ``reaches_before``.
+        margin: By how much at least (``order``: in the metric's unit).
+        over: What ``increases`` runs along: environment steps or the tasks in their order.
+        tasks: Tasks it is judged on; all when not given.
+        paper: The paper's own words or numbers, shown beside ours.
+        paper_values: The paper's numbers by variant, shown beside ours.
+    """
+
+    id: Name
+    says: str
+    kind: ClaimKind
+    metric: str
+    variants: tuple[str, ...] = ()
+    variant: str | None = None
+    value: float | None = None
+    margin: float = Field(default=0.0, ge=0)
+    over: Literal["env_steps", "tasks"] = "env_steps"
+    tasks: tuple[str, ...] | None = None
+    paper: str = ""
+    paper_values: dict[str, float] = Field(default_factory=dict)
+
+    _pair: ClassVar[frozenset[str]] = frozenset({"ratio", "reaches_before"})
+    _single: ClassVar[frozenset[str]] = frozenset({"at_least", "at_most", "increases"})
+
+    @model_validator(mode="after")
+    def _needs(self) -> Self:
+        problem = self._problem()
+        if problem:
+            raise PydanticCustomError(
+                "claim",
+                "a claim of kind '{kind}' needs {problem}",
+                {"kind": self.kind, "problem": problem},
+            )
+        return self
+
+    def _problem(self) -> str:
+        """Name what is missing or too much for this kind, or nothing."""
+        if self.kind in self._single:
+            if self.variant is None or self.variants:
+                return "'variant' (one name) and no 'variants'"
+        elif self.variant is not None:
+            return "'variants' (a list) and no 'variant'"
+        elif self.kind in self._pair and len(self.variants) != 2:
+            return "'variants' with exactly two names"
+        elif len(set(self.variants)) < max(2, len(self.variants)):
+            return "'variants' with two or more different names, best first"
+        needs_value = self.kind in {"at_least", "at_most", "ratio", "reaches_before"}
+        if needs_value and self.value is None:
+            return "'value'"
+        return "" if needs_value or self.value is None else "no 'value'"
+
+    @property
+    def named_variants(self) -> tuple[str, ...]:
+        """Every variant the claim is about, in its order."""
+        return self.variants if self.variant is None else (self.variant,)
+
+
+def seed_list(value: object) -> object:
+    """Turn a count of seeds into 0..n-1; a list stays as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | list | tuple):
+        raise PydanticCustomError("seeds", "must be a count or a list of whole numbers")
+    if isinstance(value, int):
+        if value < 1:
+            raise PydanticCustomError("seeds", "must be at least 1, not {n}", {"n": value})
+        return tuple(range(value))
+    if not value:
+        raise PydanticCustomError("seeds", "must name at least one seed")
+    if any(isinstance(seed, bool) or not isinstance(seed, int) or seed < 0 for seed in value):
+        raise PydanticCustomError("seeds", "must be whole numbers, 0 or more")
+    if len(set(value)) != len(value):
+        raise PydanticCustomError("seeds", "names a seed twice")
+    return tuple(value)
+
+
+def one_distribution(value: object) -> object:
+    """Check one entry of ``search``: a distribution's name and arguments it can take."""
+    if not isinstance(value, Mapping) or len(value) != 1:
+        raise PydanticCustomError(
+            "search",
+            "must be one distribution, e.g. {example}",
+            {"example": "{loguniform: [0.01, 1.0]}"},
+        )
+    ((kind, arguments),) = value.items()
+    names = Distribution.__args__  # type: ignore[attr-defined]
+    if kind not in names:
+        raise PydanticCustomError(
+            "search",
+            "unknown distribution '{kind}'{hint}",
+            {"kind": str(kind), "hint": nearest(kind, names)},
+        )
+    if not isinstance(arguments, list | tuple) or not arguments:
+        raise PydanticCustomError("search", "{kind} needs a list", {"kind": kind})
+    if kind in {"grid_search", "choice"}:
+        return dict(value)
+    count = 3 if kind == "quniform" else 2
+    numeric = all(isinstance(a, int | float) and not isinstance(a, bool) for a in arguments)
+    if len(arguments) != count or not numeric or arguments[0] >= arguments[1]:
+        shape = "[low, high, step]" if count == 3 else "[low, high]"
+        raise PydanticCustomError(
+            "search", "{kind} needs {shape} with low < high", {"kind": kind, "shape": shape}
+        )
+    if kind == "loguniform" and arguments[0] <= 0:
+        raise PydanticCustomError("search", "loguniform needs low > 0")
+    return dict(value)
