@@ -1,0 +1,126 @@
+"""The one Tune trainable: a thin shell that lets Tune start, step, reuse and copy trials."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from expedition.platform import checkpoints
+from expedition.platform.objective import Objective
+from expedition.platform.plan import Trial
+from expedition.platform.store import RunFolder, TrialFolder
+from expedition.platform.trial_run import TrialRun, failure, record_failure
+
+OBJECTIVE = "objective"
+
+
+class ExperimentTrial(tune.Trainable):
+    """Runs trials of a launch, one after the other, in one process.
+
+    The configuration holds ``run`` (the run folder) and either ``trial`` (the id of a planned
+    trial) or, in sweeps, ``cells`` (trials without their search values), ``cell`` (which one),
+    ``search`` (the values) and ``point`` (name of the point, or ``None`` to name it by its
+    values).
+
+    A failure of the method, such as a NaN loss, is a *result* with ``state: failed``: the process
+    stays usable and Tune does not retry what would fail again. Only the death of the process is a
+    failure to Tune, which then starts the trial anew, from its last checkpoint.
+    """
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Start the first trial."""
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """End the trial of this process and start another: no imports, no new process."""
+        self._end()
+        gc.collect()  # replay memory of the old trial, before the new one asks for its own
+        self._begin(new_config)
+        return True
+
+    def _begin(self, config: Mapping[str, Any]) -> None:
+        self._run: TrialRun | None = None
+        self._error: dict[str, Any] | None = None
+        self._trial = trial_from(config)
+        metric = config.get("objective")
+        self._objective = Objective(**metric) if metric else None
+        self._folder = RunFolder(Path(config["run"])).trial(self._trial.id)
+        try:
+            self._run = TrialRun(self._trial, self._folder)
+        except Exception as error:  # whatever a method's validation or an environment raises
+            self._record(error)
+
+    def _record(self, error: Exception) -> None:
+        if self._run is not None:
+            self._error = self._run.fail(error)
+        else:
+            self._error = failure(error, 0, self._folder)
+            record_failure(self._folder, self._error)
+
+    def step(self) -> dict[str, Any]:
+        """Make one iteration of the trial.
+
+        Returns:
+            The curated row with ``trial`` (its id), ``state``, ``done`` and ``objective``.
+        """
+        row: dict[str, Any] = {}
+        if self._run is not None and self._error is None:
+            try:
+                row = self._run.rows[-1] if self._run.finished else self._run.advance()
+            except Exception as error:  # one trial's failure must not end the others
+                self._record(error)
+        return {**row, **self._verdict()}
+
+    def _verdict(self) -> dict[str, Any]:
+        state = "running"
+        if self._error is not None:
+            state = "failed"
+        elif self._run is not None and self._run.finished:
+            state = "done"
+        result = {"trial": self._trial.id, "state": state, "done": state != "running"}
+        if self._objective is not None and self._run is not None:
+            result[OBJECTIVE] = self._objective.of(self._run.rows, failed=state == "failed")
+        if self._run is not None and self._run.notes:
+            result["notes"], self._run.notes = self._run.notes, []
+        return result | ({"error": self._error} if self._error else {})
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Save the trial where a scheduler (PBT) can copy it from."""
+        if self._run is not None:
+            self._run.export(Path(checkpoint_dir))
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Continue from the checkpoint that a scheduler chose, with this trial's settings."""
+        if self._run is not None:
+            self._run.restore(checkpoints.find(Path(str(checkpoint))))
+
+    def cleanup(self) -> None:
+        """Save what is not saved and let go of the trial's folder."""
+        self._end()
+
+    def _end(self) -> None:
+        if self._run is None:
+            return
+        if self._error is None:
+            self._run.interrupt()
+        else:
+            self._run.close()
+
+
+def trial_from(config: Mapping[str, Any]) -> Trial:
+    """Find out which trial a Tune configuration means.
+
+    Args:
+        config: See `ExperimentTrial`.
+
+    Returns:
+        The trial.
+    """
+    if "trial" in config:
+        return Trial.from_dict(RunFolder(Path(config["run"])).trial(config["trial"]).read_trial())
+    base = Trial.from_dict(config["cells"][config["cell"]])
+    return base.at(config["search"], config.get("point"))

@@ -1,0 +1,273 @@
+"""One trial from its folder to its budget: train, record, checkpoint, and pick up again."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from expedition.algorithms.core.errors import NonFiniteLossError
+from expedition.algorithms.core.metrics import curate
+from expedition.platform import checkpoints
+from expedition.platform.building import build_algorithm
+from expedition.platform.checkpoints import Checkpoint
+from expedition.platform.errors import UserError
+from expedition.platform.ownership import Ownership, OwnershipLostError
+from expedition.platform.plan import Trial
+from expedition.platform.store import DONE, FAILED, RUNNING, TrialFolder, explain
+
+if TYPE_CHECKING:
+    from ray.rllib.algorithms.algorithm import Algorithm
+
+HANDOVER_S = 30.0  # how long a worker of a killed launch may take to notice and let go
+
+
+class TrialRun:
+    """A trial in progress: the only writer of its folder.
+
+    Building it takes the folder over and restores the newest readable checkpoint, so that the
+    rows that follow are those of a run that was never interrupted.
+
+    Args:
+        trial: What to run.
+        folder: Where it is recorded.
+
+    Raises:
+        Exception: Whatever building or restoring the algorithm raises; the folder is let go.
+    """
+
+    def __init__(self, trial: Trial, folder: TrialFolder) -> None:
+        self.trial = trial
+        self.folder = folder
+        self.rows: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+        self._iteration = 0
+        self._env_steps = 0
+        self._seconds = 0.0
+        self._saved_at = 0
+        self._algorithm: Algorithm | None = None
+        folder.path.mkdir(parents=True, exist_ok=True)
+        self._ownership = Ownership.take_over(folder.path, HANDOVER_S)
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        if self.folder.read_trial() != self.trial.to_dict():
+            self.folder.write_trial(self.trial.to_dict())
+        if self.folder.status()["state"] == DONE:
+            self.rows = self.folder.rows()
+            self._iteration = self._saved_at = self.rows[-1]["iteration"]
+            self._env_steps = self.rows[-1]["env_steps"]
+            return
+        self._algorithm = build_algorithm(self.trial)
+        self._resume()
+        self.folder.set_status(RUNNING, self._env_steps)
+
+    def _resume(self) -> None:
+        """Go on from the newest checkpoint that can be read, or from the start."""
+        for path, checkpoint in checkpoints.newest_first(self.folder.checkpoints):
+            if checkpoint is not None and self._restored(checkpoint):
+                return
+            self.notes.append(f"checkpoint {path} is not readable; using the one before")
+            self._algorithm = self._rebuilt()
+        self.rows = self.folder.cut_back(0)
+
+    def _restored(self, checkpoint: Checkpoint) -> bool:
+        try:
+            self.restore(checkpoint)
+        except Exception as error:  # RLlib raises anything from KeyError to UnpicklingError
+            self.notes.append(f"restoring {checkpoint.path}: {type(error).__name__}: {error}")
+            return False
+        return True
+
+    def _rebuilt(self) -> Algorithm:
+        """Build the algorithm again: a restore that failed may have left it half changed."""
+        self.algorithm.stop()
+        return build_algorithm(self.trial)
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """The algorithm being trained."""
+        if self._algorithm is None:
+            raise RuntimeError(f"trial {self.trial.id} is finished or closed")
+        return self._algorithm
+
+    @property
+    def env_steps(self) -> int:
+        """Environment steps made so far."""
+        return self._env_steps
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget is spent, or the trial was finished by an earlier launch."""
+        done_before = self._algorithm is None and bool(self.rows)
+        return done_before or self._env_steps >= self.trial.budget
+
+    def advance(self) -> dict[str, Any]:
+        """Make one training iteration and record it; save it when it is due or the last.
+
+        Returns:
+            The curated row.
+
+        Raises:
+            NonFiniteLossError: A loss became NaN or infinite; the row is not recorded.
+            OwnershipLostError: Another launch took the trial over; nothing was written.
+            UserError: The folder cannot be written.
+        """
+        start = time.perf_counter()
+        row = curate(self.algorithm.train())
+        self._seconds += time.perf_counter() - start
+        self._iteration += 1
+        self._env_steps = int(row["env_steps"])
+        row |= {"iteration": self._iteration, "time/seconds": self._seconds}
+        row |= {f"search/{name}": value for name, value in self._numeric_search().items()}
+        refuse_non_finite(row)
+        self._ownership.check()
+        self._write(row)
+        return row
+
+    def _write(self, row: dict[str, Any]) -> None:
+        try:
+            self.folder.append_row(row)
+            self.rows.append(row)
+            if self.finished or self._iteration % self.trial.checkpoint_every == 0:
+                self.save()
+            if self.finished:
+                self.folder.set_status(DONE, self._env_steps)
+        except OSError as error:
+            raise explain(error, self.folder.path) from error
+
+    def _numeric_search(self) -> dict[str, float]:
+        """Values chosen by a sweep that can be plotted: PBT changes them during a trial."""
+        values = self.trial.search.items()
+        return {name: value for name, value in values if isinstance(value, int | float)}
+
+    def save(self) -> Path:
+        """Write a checkpoint and the coverage arrays into the trial's folder."""
+        self.folder.write_coverage(coverage_of(self.algorithm))
+        path = checkpoints.publish(
+            self.folder.checkpoints, self.trial, self._position(), self.algorithm.save_to_path
+        )
+        self._saved_at = self._iteration
+        if not self.finished:
+            self.folder.set_status(RUNNING, self._env_steps)
+        return path
+
+    def export(self, folder: Path) -> None:
+        """Write a checkpoint elsewhere, for a scheduler that copies trials."""
+        checkpoints.publish(folder, self.trial, self._position(), self.algorithm.save_to_path)
+
+    def _position(self) -> dict[str, Any]:
+        return {
+            "iteration": self._iteration,
+            "env_steps": self._env_steps,
+            "seconds": self._seconds,
+        }
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Continue from a checkpoint: rows after it are forgotten.
+
+        Args:
+            checkpoint: Of this trial, or of another one of the same sweep.
+        """
+        self.algorithm.restore_from_path(str(checkpoint.path.absolute()))
+        self._iteration = self._saved_at = checkpoint.iteration
+        self._env_steps = checkpoint.env_steps
+        self._seconds = checkpoint.seconds
+        self.rows = self.folder.cut_back(checkpoint.iteration)
+
+    def fail(self, error: BaseException) -> dict[str, Any]:
+        """Record that the trial failed; what is on disk stays as it is.
+
+        Args:
+            error: Why.
+
+        Returns:
+            ``{type, message, step, last_good_checkpoint}``.
+        """
+        report = failure(error, self._env_steps, self.folder)
+        record_failure(self.folder, report, self._ownership)
+        return report
+
+    def close(self) -> None:
+        """Stop the algorithm and let go of the folder; harmless when called twice."""
+        algorithm, self._algorithm = self._algorithm, None
+        try:
+            if algorithm is not None:
+                algorithm.stop()
+        finally:
+            self._ownership.release()
+
+    def interrupt(self) -> None:
+        """Save what has been trained since the last checkpoint, then close."""
+        try:
+            if self._algorithm is not None and self._iteration > self._saved_at:
+                self._ownership.check()
+                self.save()
+        except OwnershipLostError:
+            pass  # the new owner has gone on from the last checkpoint
+        finally:
+            self.close()
+
+
+def coverage_of(algorithm: Algorithm) -> dict[str, Any]:
+    """Arrays of visited states; empty for algorithms that keep none."""
+    arrays = getattr(algorithm, "coverage_arrays", None)
+    return arrays() if arrays is not None else {}
+
+
+def refuse_non_finite(row: Mapping[str, Any]) -> None:
+    """Raise when a loss in a row is NaN or infinite, whichever algorithm reported it.
+
+    Args:
+        row: A curated row.
+
+    Raises:
+        NonFiniteLossError: Names the losses, the environment step and the update.
+    """
+    bad = {
+        key: float(value)
+        for key, value in row.items()
+        if key.startswith("learner/") and "loss" in key and not math.isfinite(value)
+    }
+    if bad:
+        raise NonFiniteLossError(bad, int(row["env_steps"]), int(row.get("updates", 0)))
+
+
+def failure(error: BaseException, env_steps: int, folder: TrialFolder) -> dict[str, Any]:
+    """Describe a failure for ``status.json``.
+
+    Args:
+        error: What was raised; where Ray wrapped the error of a remote worker, its cause counts.
+        env_steps: Environment steps recorded.
+        folder: The trial's folder.
+
+    Returns:
+        ``{type, message, step, last_good_checkpoint}``.
+    """
+    cause = getattr(error, "cause", None)
+    root = cause if isinstance(cause, BaseException) else error
+    good = next((c for _, c in checkpoints.newest_first(folder.checkpoints) if c), None)
+    return {
+        "type": type(root).__name__,
+        "message": " ".join(str(root).split()),
+        "step": int(getattr(root, "env_steps", env_steps)),
+        "last_good_checkpoint": str(good.path) if good else None,
+    }
+
+
+def record_failure(
+    folder: TrialFolder, report: Mapping[str, Any], ownership: Ownership | None = None
+) -> None:
+    """Write ``status.json`` of a failed trial, unless its folder is another's or unwritable."""
+    try:
+        if ownership is not None:
+            ownership.check()
+        folder.set_status(FAILED, int(report["step"]), error=dict(report))
+    except (OwnershipLostError, OSError, UserError):
+        return  # the launch reports the failure all the same
