@@ -1,0 +1,99 @@
+"""Pictures of the m-hall world, drawn in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from expedition.envs.navigation.geometry import AGENT_RADIUS, GOAL_RADIUS, HallGeometry
+
+Color = tuple[int, int, int]
+
+FRAME_SIZE = 400  # pixels along each side
+WALL: Color = (52, 58, 70)
+FLOOR: Color = (247, 246, 242)
+GOAL: Color = (129, 199, 132)
+TRAIL_OLD: Color = (214, 219, 230)
+TRAIL_NEW: Color = (58, 110, 184)
+AGENT: Color = (222, 94, 52)
+MIN_AGENT_PIXELS = 5.0  # so that the agent is seen in long halls
+TRAIL_PIXELS = 1.1  # half the width of the trail
+
+
+class HallRenderer:
+    """Draws one agent, its trail, the goals and the walls.
+
+    Args:
+        geometry: The halls.
+    """
+
+    def __init__(self, geometry: HallGeometry) -> None:
+        self._extent = geometry.outer_radius + 0.5
+        self._scale = FRAME_SIZE / (2.0 * self._extent)  # pixels a world unit
+        self._background = self._draw_background(geometry)
+
+    def draw(self, trail: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """Draw a frame.
+
+        Args:
+            trail: Positions of the episode so far, oldest first, shape (T >= 0, 2); the agent is
+                at the last one.
+
+        Returns:
+            RGB, shape (400, 400, 3); x points right and y up.
+        """
+        frame = self._background.copy()
+        points = self._to_pixels(trail)
+        age = np.linspace(0.0, 1.0, max(len(points) - 1, 1))[:, None]
+        colors = (1.0 - age) * np.array(TRAIL_OLD) + age * np.array(TRAIL_NEW)
+        for start, end, color in zip(points, points[1:], colors, strict=False):
+            _blend_capsule(frame, start, end, TRAIL_PIXELS, color)
+        if len(points):
+            radius = max(AGENT_RADIUS * self._scale, MIN_AGENT_PIXELS)
+            _blend_capsule(frame, points[-1], points[-1], radius + 1.5, np.array(FLOOR))
+            _blend_capsule(frame, points[-1], points[-1], radius, np.array(AGENT))
+        return np.rint(frame).astype(np.uint8)
+
+    def _to_pixels(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
+        x, y = positions[..., 0], positions[..., 1]
+        return np.stack([x + self._extent, self._extent - y], axis=-1) * self._scale
+
+    def _draw_background(self, geometry: HallGeometry) -> NDArray[np.float64]:
+        """Walls, floor and goals, smoothed over a pixel's width; shape (400, 400, 3)."""
+        centres = (np.arange(FRAME_SIZE) + 0.5) / self._scale - self._extent
+        x, y = np.meshgrid(centres, -centres)
+        clearance = geometry.clearance(np.stack([x, y], axis=-1))
+        frame = np.empty((FRAME_SIZE, FRAME_SIZE, 3))
+        frame[:] = WALL
+        _blend(frame, np.clip(clearance * self._scale + 0.5, 0.0, 1.0), np.array(FLOOR))
+        for goal_x, goal_y in geometry.goal_positions:
+            depth = np.minimum(GOAL_RADIUS - np.hypot(x - goal_x, y - goal_y), clearance)
+            _blend(frame, np.clip(depth * self._scale + 0.5, 0.0, 1.0), np.array(GOAL))
+        return frame
+
+
+def _blend(
+    image: NDArray[np.float64], cover: NDArray[np.float64], color: NDArray[np.number]
+) -> None:
+    """Paint ``color`` over ``image`` (h, w, 3) where ``cover`` (h, w) is 1."""
+    image += cover[..., None] * (color - image)
+
+
+def _blend_capsule(
+    frame: NDArray[np.float64],
+    start: NDArray[np.float64],
+    end: NDArray[np.float64],
+    radius: float,
+    color: NDArray[np.number],
+) -> None:
+    """Paint all pixels within ``radius`` of a line from ``start`` to ``end`` (pixels)."""
+    low = np.floor(np.minimum(start, end) - radius - 1.0).astype(int).clip(0, FRAME_SIZE)
+    high = np.ceil(np.maximum(start, end) + radius + 1.0).astype(int).clip(0, FRAME_SIZE)
+    x = np.arange(low[0], high[0]) + 0.5 - start[0]
+    y = (np.arange(low[1], high[1]) + 0.5 - start[1])[:, None]
+    line = end - start
+    along = (x * line[0] + y * line[1]) / max(float(line @ line), 1e-12)
+    nearest = np.clip(along, 0.0, 1.0)
+    distance = np.hypot(x - nearest * line[0], y - nearest * line[1])
+    patch = frame[low[1] : high[1], low[0] : high[0]]
+    _blend(patch, np.clip(radius - distance + 0.5, 0.0, 1.0), color)
