@@ -78,18 +78,34 @@ def open_document(target: str) -> tuple[str, Document]:
     return target, yamlfile.read(folder() / f"{target}.yaml")
 
 
-def load(target: str, choices: Choices = Choices()) -> Experiment:  # noqa: B008
-    """Load an experiment with a preset and the command line's choices applied.
+def declared(target: str, choices: Choices = Choices()) -> Experiment:
+    """Resolve an experiment without looking up what lives outside its file.
 
-    Names that live outside the file (environment, algorithms, their settings, metric keys) are
-    not looked up here: see ``checks.check``, which imports Ray.
-
-    Args:
-        target: Name, or path of a YAML file.
-        choices: Preset, selections and overrides; frozen, so one default instance is safe.
+    Quick, for it imports neither Ray nor the environments: for listings. See :func:`load`.
 
     Raises:
         UserError: One line naming the file, the key and the nearest valid name.
     """
     name, document = open_document(target)
-    return resolve(document, name, choices)
+    return resolve(document, name, choices).experiment
+
+
+def load(target: str, choices: Choices = Choices()) -> Experiment:
+    """Resolve an experiment and check every name in it, so that it can be run.
+
+    Args:
+        target: Name, or path of a YAML file.
+        choices: Preset, selections and overrides.
+
+    Returns:
+        The experiment.
+
+    Raises:
+        UserError: One line naming the file, the key and the nearest valid name.
+    """
+    from expedition.platform.checks import check
+
+    name, document = open_document(target)
+    experiment, where = resolve(document, name, choices)
+    check(experiment, where)
+    return experiment

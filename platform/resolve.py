@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from expedition.platform import overrides as overriding
 from expedition.platform.errors import UserError, unknown
@@ -15,6 +15,18 @@ from expedition.platform.yamlfile import Document, KeyPath
 DEFAULT_PRESET = "quick"
 NO_PRESET = "default"  # what a file without presets, or without a quick one, runs as
 SELECTABLE = ("tasks", "variants")
+
+
+class Resolved(NamedTuple):
+    """A resolved experiment and where its keys were written.
+
+    Attributes:
+        experiment: The experiment that runs.
+        where: Names the place of a key in messages.
+    """
+
+    experiment: Experiment
+    where: Where
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ def presets(document: Document) -> dict[str, dict[str, Any]]:
     return {name: dict(preset or {}) for name, preset in declared.items()}
 
 
-def resolve(document: Document, name: str, choices: Choices = Choices()) -> Experiment:
+def resolve(document: Document, name: str, choices: Choices = Choices()) -> Resolved:
     """Apply a preset, the overrides and the selections to an experiment's file.
 
     Args:
@@ -60,7 +72,7 @@ def resolve(document: Document, name: str, choices: Choices = Choices()) -> Expe
         choices: What the command line says; frozen, so one default instance is safe.
 
     Returns:
-        The experiment that runs, with only the selected variants and tasks.
+        The experiment that runs, with only the selected variants and tasks, and its places.
 
     Raises:
         UserError: Anything unknown, missing or out of range: file, key and nearest valid name.
@@ -82,7 +94,7 @@ def resolve(document: Document, name: str, choices: Choices = Choices()) -> Expe
         wanted = typed if typed is not None else selections.get(key)
         if wanted is not None:
             experiment = _select(experiment, key, wanted, source)
-    return experiment
+    return Resolved(experiment, where)
 
 
 def _choose_preset(document: Document, wanted: str | None) -> tuple[str, dict[str, Any]]:

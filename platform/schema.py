@@ -139,7 +139,7 @@ class Claim(Strict):
         variants: ``order``: best first. ``ratio``, ``reaches_before``: exactly two.
         variant: The one variant of ``at_least``, ``at_most`` and ``increases``.
         value: Bound of ``at_least``/``at_most``/``ratio``, threshold of ``reaches_before``.
-        margin: By how much at least (``order``: in the metric's unit).
+        margin: ``order``, ``increases``: by how much at least, in the metric's unit.
         over: What ``increases`` runs along: environment steps or the tasks in their order.
         tasks: Tasks it is judged on; all when not given.
         paper: The paper's own words or numbers, shown beside ours.
@@ -159,7 +159,7 @@ class Claim(Strict):
     paper: str = ""
     paper_values: dict[str, float] = Field(default_factory=dict)
 
-    _pair: ClassVar[frozenset[str]] = frozenset({"ratio", "reaches_before"})
+    _pairs: ClassVar[frozenset[str]] = frozenset({"ratio", "reaches_before"})
     _single: ClassVar[frozenset[str]] = frozenset({"at_least", "at_most", "increases"})
 
     @model_validator(mode="after")
@@ -180,10 +180,12 @@ class Claim(Strict):
                 return "'variant' (one name) and no 'variants'"
         elif self.variant is not None:
             return "'variants' (a list) and no 'variant'"
-        elif self.kind in self._pair and len(self.variants) != 2:
+        elif self.kind in self._pairs and len(self.variants) != 2:
             return "'variants' with exactly two names"
         elif len(set(self.variants)) < max(2, len(self.variants)):
             return "'variants' with two or more different names, best first"
+        if self.margin and self.kind not in {"order", "increases"}:
+            return "no 'margin'"
         needs_value = self.kind in {"at_least", "at_most", "ratio", "reaches_before"}
         if needs_value and self.value is None:
             return "'value'"

@@ -142,12 +142,15 @@ def probability_of_improvement(
     """Estimate P(a run of a scores above a run of b), averaged over tasks; ties count half.
 
     Args:
-        a_RT: Shape [R, T]; the order matters, the values do not.
+        a_RT: Shape [R, T]; only the order matters, so infinities may stand for "never".
         b_RT: Shape [R', T], the same tasks.
         reps: Bootstrap resamples.
         seed: Of the resamples.
     """
-    pair = [_checked(a_RT), _checked(b_RT)]
+    both = np.concatenate([np.ravel(a_RT), np.ravel(b_RT)])
+    _, ranks = np.unique(both, return_inverse=True)
+    a_ranks, b_ranks = np.split(ranks.astype(float), [np.size(a_RT)])
+    pair = [_checked(a_ranks.reshape(np.shape(a_RT))), _checked(b_ranks.reshape(np.shape(b_RT)))]
     return _estimate(pair, _probability, reps, seed)
 
 
