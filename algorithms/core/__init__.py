@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""What several methods share: rollouts, replay, learner, networks."""

@@ -1,0 +1,80 @@
+"""The methods by name. A name costs nothing until its method is used: imports are lazy."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+
+ENTRY_POINT_GROUP = "expedition.algorithms"
+
+
+class UnknownAlgorithmError(ValueError):
+    """No method has that name."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Where a method's config class is, and what the method is in one line."""
+
+    path: str
+    summary: str
+
+
+_BUILT_IN = {
+    "random": Registration(
+        "expedition.algorithms.random:RandomConfig", "uniformly random actions; learns nothing"
+    ),
+    "sac": Registration(
+        "expedition.algorithms.sac:SACConfig",
+        "soft actor-critic, 2018 value-network form (v1) or twin Q with learned temperature (v2)",
+    ),
+    "smm": Registration(
+        "expedition.algorithms.smm:SMMConfig",
+        "state marginal matching on SAC; SM4 with num_skills > 1",
+    ),
+}
+
+
+def names() -> list[str]:
+    """Every registered name, built in or from an entry point, sorted."""
+    return sorted({*_BUILT_IN, *(point.name for point in _plug_ins())})
+
+
+def describe(name: str) -> str:
+    """One line about the method.
+
+    Raises:
+        UnknownAlgorithmError: If there is no such method.
+    """
+    if name in _BUILT_IN:
+        return _BUILT_IN[name].summary
+    return f"from {_plug_in(name).value}"
+
+
+def config_class(name: str) -> "type[AlgorithmConfig]":
+    """The method's config class; imports the method.
+
+    Raises:
+        UnknownAlgorithmError: If there is no such method.
+    """
+    if name in _BUILT_IN:
+        module, _, attribute = _BUILT_IN[name].path.partition(":")
+        return getattr(import_module(module), attribute)
+    return _plug_in(name).load()
+
+
+def _plug_ins() -> Iterator[EntryPoint]:
+    yield from entry_points(group=ENTRY_POINT_GROUP)
+
+
+def _plug_in(name: str) -> EntryPoint:
+    for point in _plug_ins():
+        if point.name == name:
+            return point
+    from expedition.algorithms.core.hyperparameters import nearest
+
+    raise UnknownAlgorithmError(f"unknown algorithm '{name}'{nearest(name, names())}")
