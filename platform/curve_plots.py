@@ -1,0 +1,84 @@
+"""Learning curves: one panel a task, the mean over seeds with its band."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from expedition.platform import scores as scoring
+from expedition.platform import statistics
+from expedition.platform.results import Run
+from expedition.platform.schema import Plot
+from expedition.platform.style import colours, legend, line_handle, steps_axis
+
+PANEL_IN = (3.1, 2.35)  # inches: width and height of a panel
+COLUMNS = 3  # panels in a row
+
+
+def draw(run: Run, plot: Plot) -> Figure | None:
+    """Draw learning curves over environment steps.
+
+    Args:
+        run: The run; unfinished trials are drawn as far as they got.
+        plot: What to plot.
+
+    Returns:
+        The figure, or nothing when no trial measured the metric.
+    """
+    experiment = run.experiment
+    metric = experiment.metrics[str(plot.metric)]
+    data = scoring.at_best_points(run, scoring.curves(run, metric.key))
+    if data.empty:
+        return None
+    palette = colours(experiment)
+    tasks = [task for task in experiment.tasks if (data["task"] == task).any()]
+    shown = [name for name in experiment.variants if (data["variant"] == name).any()]
+    figure, panels = _panels(len(tasks))
+    for axes, task in zip(panels, tasks, strict=True):
+        for variant in shown:
+            chosen = data[(data["task"] == task) & (data["variant"] == variant)]
+            if not chosen.empty:
+                _curve(axes, chosen, palette[variant], experiment.variants[variant].reference)
+        steps_axis(axes)
+        if len(tasks) > 1:
+            axes.set_title(task)
+    for axes in panels[::COLUMNS]:
+        axes.set_ylabel(metric.axis_label)
+    handles = [
+        line_handle(experiment.label(v), palette[v], experiment.variants[v].reference)
+        for v in shown
+    ]
+    legend(figure, handles)
+    return figure
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    """Make a row of panels, or several, with common axes."""
+    columns = min(COLUMNS, count)
+    rows = -(-count // columns)
+    size = (max(4.6, PANEL_IN[0] * columns), PANEL_IN[1] * rows + 0.4)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    panels = list(grid.flat)
+    for axes in panels[count:]:
+        axes.remove()
+    return figure, panels[:count]
+
+
+def _curve(axes: Axes, data: pd.DataFrame, colour: str, reference: bool) -> None:
+    """Draw one variant: mean and band; a reference as a thin dashed line over a faint band."""
+    seeds = [
+        (seed["env_steps"].to_numpy(float), seed["value"].to_numpy(float))
+        for _, seed in data.groupby("seed")
+    ]
+    grid, curves_RE = statistics.on_grid(seeds)
+    mean, low, high = statistics.band(curves_RE)
+    style = {"linestyle": (0, (4, 2)), "linewidth": 1.3} if reference else {}
+    if len(grid) == 1:  # one iteration so far: a line would not show
+        style["marker"] = "o"
+    axes.plot(grid, mean, color=colour, zorder=2 if reference else 3, **style)
+    if len(seeds) > 1 and np.any(high > low):
+        alpha = 0.09 if reference else 0.17
+        axes.fill_between(grid, low, high, color=colour, alpha=alpha, linewidth=0, zorder=1)

@@ -1,0 +1,97 @@
+"""The figures of a report, drawn without a display, as PNG and SVG."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from expedition.platform import bar_plots, curve_plots, heatmaps
+from expedition.platform.results import Run
+from expedition.platform.schema import Plot, PlotKind
+from expedition.platform.store import replacing
+from expedition.platform.style import styled
+
+_DRAW: dict[PlotKind, Callable[[Run, Plot], Figure | None]] = {
+    "curves": curve_plots.draw,
+    "bars": bar_plots.draw,
+    "heatmap": heatmaps.draw,
+}
+_CAPTIONS: dict[PlotKind, str] = {
+    "curves": "Mean over seeds with a 95 % bootstrap band; references dashed.",
+    "bars": (
+        "Mean over seeds ({statistic}) with a 95 % bootstrap interval; dots are seeds, dashed "
+        "lines references, open diamonds the paper's numbers."
+    ),
+    "heatmap": "Share of visits in each cell, mean over seeds; cells never visited are white.",
+}
+_STATISTICS = {
+    "last": "of the last value",
+    "last_half_mean": "of the average over the last half of training",
+    "mean": "of the average over training",
+    "max": "of the largest value",
+    "auc": "of the area under the curve over its length",
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of the report.
+
+    Attributes:
+        slug: File name without suffix.
+        title: Heading.
+        caption: What the marks mean.
+        svg: The figure as SVG text.
+        png: The figure as PNG, 200 dots an inch.
+    """
+
+    slug: str
+    title: str
+    caption: str
+    svg: str
+    png: bytes
+
+    def save(self, folder: Path) -> None:
+        """Write ``<slug>.svg`` and ``<slug>.png`` to a folder."""
+        for suffix, content in ((".svg", self.svg.encode()), (".png", self.png)):
+            with replacing(folder / f"{self.slug}{suffix}") as temporary:
+                temporary.write_bytes(content)
+
+
+def draw_all(run: Run) -> list[Drawing]:
+    """Draw the figures that the run's experiment asks for.
+
+    Args:
+        run: The run, finished or not.
+
+    Returns:
+        The figures for which there are data, in the experiment's order.
+    """
+    drawings = []
+    with styled():
+        for number, plot in enumerate(run.experiment.plots, start=1):
+            figure = _DRAW[plot.kind](run, plot)
+            if figure is not None:
+                drawings.append(_finish(figure, run, plot, number))
+    return drawings
+
+
+def _finish(figure: Figure, run: Run, plot: Plot, number: int) -> Drawing:
+    """Render a figure in both formats."""
+    metric = run.experiment.metrics[plot.metric] if plot.metric else None
+    subject = plot.metric or str(plot.array)
+    title = plot.title or (metric.axis_label if metric else f"where the agents went ({subject})")
+    caption = _CAPTIONS[plot.kind].format(statistic=_STATISTICS[metric.statistic] if metric else "")
+    slug = f"{number}-{plot.kind}-{re.sub(r'[^a-z0-9]+', '-', subject.lower())}"
+    FigureCanvasAgg(figure)
+    svg, png = io.StringIO(), io.BytesIO()
+    # Without a date, equal data give equal files.
+    figure.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None})
+    figure.savefig(png, format="png", bbox_inches="tight")
+    return Drawing(slug, title[:1].upper() + title[1:], caption, svg.getvalue(), png.getvalue())
