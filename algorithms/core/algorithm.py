@@ -17,6 +17,7 @@ from expedition.algorithms.core.env_runner import (
     Transitions,
 )
 from expedition.algorithms.core.errors import EnvRunnersLostError, NonFiniteLossError
+from expedition.algorithms.core.history import PolicyHistory
 from expedition.algorithms.core.learner import OffPolicyLearner, as_train_batch
 from expedition.algorithms.core.running_means import non_finite
 from expedition.envs.coverage import CoverageTracker
@@ -34,6 +35,13 @@ class OffPolicy(Algorithm):
         super().setup(config)
         self.env_steps = 0
         self.updates = 0
+        self.history = PolicyHistory(
+            self.config.num_historical_policies,
+            self.config.historical_weighting,
+            self.config.historical_base,
+            self.config.historical_newest_probability,
+        )
+        self._eval_tracker: CoverageTracker | None = None
         self._set_threads()
         self._shares_policy = self._share_policy()
 
@@ -54,6 +62,8 @@ class OffPolicy(Algorithm):
                 batch=as_train_batch(transitions), num_updates=due - self.updates
             )
             self.updates = due
+        if self.history.size and (self.iteration + 1) % self.config.historical_every == 0:
+            self.history.add(self.policy_state())
         self._report()
 
     def step(self) -> ResultDict:
@@ -71,49 +81,28 @@ class OffPolicy(Algorithm):
     def evaluate(self, parallel_train_future: Any = None) -> ResultDict:
         """Run ``evaluation_duration`` episodes of the current policy on the evaluation runners.
 
-        Every evaluation starts from a seed of its own, a function of the config's seed and the
-        iteration: it neither depends on earlier evaluations nor disturbs training.
+        Where the config asks for a historical average, the same number of episodes of it follow,
+        under ``historical``. Every evaluation starts from a seed of its own, a function of the
+        config's seed and the iteration: it neither depends on earlier ones nor disturbs training.
         """
         del parallel_train_future
-        return self.evaluate_policy(self.policy_state(), self.config.evaluation_duration)
-
-    def evaluate_policy(self, weights: StateDict, num_episodes: int, salt: int = 0) -> ResultDict:
-        """Measure a policy of this algorithm over fresh episodes.
-
-        Args:
-            weights: State of the policy's module.
-            num_episodes: Episodes, over all evaluation runners.
-            salt: Distinguishes several measurements in one iteration.
-
-        Returns:
-            ``return_mean``, ``length_mean``, ``episodes`` and, for environments with a tracker,
-            ``coverage``.
-        """
-        returns, lengths, tracker = self._run_episodes(weights, num_episodes, salt)
-        self._eval_tracker = tracker
-        results: ResultDict = {
-            "return_mean": float(returns.mean()),
-            "length_mean": float(lengths.mean()),
-            "episodes": len(returns),
-        }
-        if tracker is not None:
-            results["coverage"] = tracker.metrics()
+        episodes = self.config.evaluation_duration
+        newest = self.policy_state()
+        results, self._eval_tracker = self._measure([(newest, episodes)])
+        if self.history.snapshots:
+            rng = np.random.default_rng((self.config.seed or 0, self.iteration))
+            plan = self.history.plan(newest, episodes, rng)
+            results["historical"], self._eval_tracker = self._measure(plan)
         return results
 
     def coverage_tracker(self) -> CoverageTracker | None:
         """What all training runners have visited so far, merged."""
-        trackers = [t for t in self._each_runner(_get_tracker) if t is not None]
-        if not trackers:
-            return None
-        merged, *others = trackers
-        for other in others:
-            merged.merge(other)
-        return merged
+        return _merged(self._each_runner(_get_tracker))
 
     def coverage_arrays(self) -> dict[str, np.ndarray]:
         """Visitation arrays for figures, ``train/<name>`` and, once evaluated, ``eval/<name>``."""
         arrays: dict[str, np.ndarray] = {}
-        trackers = {"train": self.coverage_tracker(), "eval": getattr(self, "_eval_tracker", None)}
+        trackers = {"train": self.coverage_tracker(), "eval": self._eval_tracker}
         for phase, tracker in trackers.items():
             if tracker is not None:
                 arrays |= {f"{phase}/{name}": array for name, array in tracker.arrays().items()}
@@ -129,6 +118,7 @@ class OffPolicy(Algorithm):
         """RLlib's state, the counters and the rollout state of every remote runner."""
         state = super().get_state(*args, **kwargs)
         state["counters"] = {"env_steps": self.env_steps, "updates": self.updates}
+        state["history"] = self.history.state_dict()
         if self.config.num_env_runners:
             state["remote_rollouts"] = self._each_runner(_get_rollout)
         return state
@@ -139,6 +129,7 @@ class OffPolicy(Algorithm):
         if "counters" in state:
             self.env_steps = int(state["counters"]["env_steps"])
             self.updates = int(state["counters"]["updates"])
+            self.history.load_state_dict(state["history"])
         if self.config.num_env_runners and "remote_rollouts" in state:
             self._restore_rollouts(state["remote_rollouts"])
 
@@ -175,32 +166,46 @@ class OffPolicy(Algorithm):
         runner_metrics = self._each_runner(_get_metrics)
         self.metrics.aggregate(runner_metrics, key=ENV_RUNNER_RESULTS)
 
+    def _measure(
+        self, plan: list[tuple[StateDict, int]]
+    ) -> tuple[ResultDict, CoverageTracker | None]:
+        """Run planned numbers of episodes of given policies; returns statistics and coverage."""
+        parts = [
+            part
+            for index, (weights, episodes) in enumerate(plan)
+            for part in self._run_episodes(weights, episodes, index)
+        ]
+        returns = np.concatenate([scores["returns"] for scores, _ in parts])
+        lengths = np.concatenate([scores["lengths"] for scores, _ in parts])
+        results: ResultDict = {
+            "return_mean": float(returns.mean()),
+            "length_mean": float(lengths.mean()),
+            "episodes": len(returns),
+        }
+        tracker = _merged([tracker for _, tracker in parts])
+        if tracker is not None:
+            results["coverage"] = tracker.metrics()
+        return results, tracker
+
     def _run_episodes(
         self, weights: StateDict, num_episodes: int, salt: int
-    ) -> tuple[np.ndarray, np.ndarray, CoverageTracker | None]:
+    ) -> list[tuple[dict[str, np.ndarray], CoverageTracker | None]]:
         group = self.eval_env_runner_group
         if group is None:
             raise ValueError(
                 "no evaluation runners: call config.evaluation(evaluation_interval=..., ...)"
             )
-        runners = max(1, group.num_healthy_remote_env_runners())
+        runners = max(1, group.num_healthy_remote_workers())
         request = {
             "weights": weights,
             "num_episodes": -(-num_episodes // runners),
             "explore": bool(self.evaluation_config.explore),
             "seed": (self.config.seed or 0) + 1_000_003 * (self.iteration + 1) + 7919 * salt,
         }
-        parts = group.foreach_env_runner(
+        return group.foreach_env_runner(
             lambda runner: _evaluate_runner(runner, **request),
-            local_env_runner=not group.num_remote_env_runners(),
+            local_env_runner=not group.num_remote_workers(),
         )
-        returns = np.concatenate([part[0]["returns"] for part in parts])
-        lengths = np.concatenate([part[0]["lengths"] for part in parts])
-        tracker, *others = [part[1] for part in parts]
-        if tracker is not None:
-            for other in others:
-                tracker.merge(other)
-        return returns[:num_episodes], lengths[:num_episodes], tracker
 
     def _each_runner(self, function: Any) -> list[Any]:
         """Apply to the runners that collect: the local one, or else all remote ones."""
@@ -237,6 +242,16 @@ class OffPolicy(Algorithm):
         for name, parameter in runner.module.named_parameters():
             parameter.data = source[name].data
         return True
+
+
+def _merged(trackers: list[CoverageTracker | None]) -> CoverageTracker | None:
+    present = [tracker for tracker in trackers if tracker is not None]
+    if not present:
+        return None
+    first, *others = present
+    for other in others:
+        first.merge(other)
+    return first
 
 
 def _get_metrics(runner: TransitionEnvRunner) -> ResultDict:

@@ -90,6 +90,28 @@ class OffPolicyConfig(DeclaredConfig):
         "iteration_steps": Hyperparameter(
             1000, "environment steps an iteration, summed over all copies", low=1
         ),
+        "num_historical_policies": Hyperparameter(
+            0, "policies that an evaluation also averages over; 0: none", low=0
+        ),
+        "historical_every": Hyperparameter(
+            50, "iterations between two snapshots for the average", "released SMM code", low=1
+        ),
+        "historical_weighting": Hyperparameter(
+            "exponential",
+            "how snapshots are drawn",
+            "Lee et al., table 3",
+            choices=("exponential", "uniform", "last"),
+        ),
+        "historical_base": Hyperparameter(
+            1.2, "growth of a snapshot's weight (exponential)", "released SMM code", low=1
+        ),
+        "historical_newest_probability": Hyperparameter(
+            0.1,
+            "chance that an episode uses the newest policy outright",
+            "released SMM code",
+            low=0,
+            high=1,
+        ),
         "torch_threads": Hyperparameter(
             None,
             "threads of the learner; none: as many as the trial has CPUs",

@@ -63,7 +63,7 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
         self._is_running = False
 
     def restart(self, seed: int) -> None:
-        """Forget the running episodes: environments, noise and tracker start afresh from ``seed``."""
+        """Forget the running episodes; environments, noise and tracker start from ``seed``."""
         self._seed = seed
         self._seed_noise(seed)
         self._is_running = False

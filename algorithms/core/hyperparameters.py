@@ -1,4 +1,4 @@
-"""Declared hyperparameters: a default, its meaning, its source and its allowed range in one place."""
+"""Declared hyperparameters: default, meaning, source and allowed range in one place."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 
 def check_all(declared: Mapping[str, Hyperparameter], values: Mapping[str, Any]) -> None:
-    """Check every value against its declaration; raise ``ValueError`` on the first that is outside."""
+    """Check every value; raise ``ValueError`` on the first that is outside its range."""
     for name, hyperparameter in declared.items():
         hyperparameter.check(name, values[name])
 

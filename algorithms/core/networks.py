@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -37,7 +38,7 @@ class EnsembleMLP(nn.Module):
         # pass costs as much as a small layer does.
         self._pairs: list[tuple[nn.Parameter, nn.Parameter]] = []
         last = len(sizes) - 2
-        for layer, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        for layer, (fan_in, fan_out) in enumerate(pairwise(sizes)):
             bound = 1.0 / math.sqrt(fan_in)
             if layer == last and output_scale is not None:
                 bound = output_scale

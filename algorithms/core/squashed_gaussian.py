@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 LOG_STD_MIN = -20.0
 LOG_STD_MAX = 2.0
@@ -39,6 +39,6 @@ def sample(mean: Tensor, log_std: Tensor, noise: Tensor) -> SquashedSample:
         noise: Standard normal, ``[B, A]``.
     """
     u = torch.addcmul(mean, log_std.exp(), noise)
-    per_dim = 2 * (u + F.softplus(-2 * u)) - log_std - 0.5 * noise.square()
+    per_dim = 2 * (u + functional.softplus(-2 * u)) - log_std - 0.5 * noise.square()
     log_prob = per_dim.sum(-1) - mean.shape[-1] * (_LOG_SQRT_2PI + _LOG_4)
     return SquashedSample(torch.tanh(u), log_prob)

@@ -52,7 +52,10 @@ class SACConfig(OffPolicyConfig):
             (256, 256), "hidden widths of every network", "2018b, app. D"
         ),
         "activation": Hyperparameter(
-            "relu", "hidden non-linearity", "2018b, app. D", choices=("relu", "tanh")
+            "relu", "hidden non-linearity of the critics", "2018b, app. D", choices=("relu", "tanh")
+        ),
+        "policy_activation": Hyperparameter(
+            "relu", "hidden non-linearity of the policy", "2018b, app. D", choices=("relu", "tanh")
         ),
         "policy_lr": Hyperparameter(3e-4, "Adam step of the policy", "2018b, app. D", low=0),
         "q_lr": Hyperparameter(3e-4, "Adam step of the Q-networks", "2018b, app. D", low=0),

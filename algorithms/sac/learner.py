@@ -29,26 +29,34 @@ class SACLearner(OffPolicyLearner):
 
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
         """One fused Adam with a learning rate for each kind of network."""
-        module: SACModule = self.module[module_id].unwrapped()
-        rates = {
-            "policy": config.policy_lr,
-            "q": config.q_lr,
-            "v": config.v_lr,
-            "log_alpha": config.alpha_lr,
-        }
-        groups = []
-        for name, rate in rates.items():
-            part = getattr(module, name, None)
-            if part is not None:
-                parameters = [part] if name == "log_alpha" else list(part.parameters())
-                groups.append({"params": parameters, "lr": rate})
-        optimizer = torch.optim.Adam(groups, fused=True)
+        groups = self.optimizer_groups(self.module[module_id].unwrapped(), config)
+        self.optimizer = torch.optim.Adam(groups, fused=True)
         parameters = [parameter for group in groups for parameter in group["params"]]
-        self.register_optimizer(module_id=module_id, optimizer=optimizer, params=parameters)
-        self.optimizer = optimizer
+        self.register_optimizer(module_id=module_id, optimizer=self.optimizer, params=parameters)
+
+    def optimizer_groups(self, module: SACModule, config: Any) -> list[dict[str, Any]]:
+        """Parameters and learning rate of each kind of network."""
+        groups = [
+            {"params": list(module.policy.parameters()), "lr": config.policy_lr},
+            {"params": list(module.q.parameters()), "lr": config.q_lr},
+        ]
+        if config.variant == "v1":
+            groups.append({"params": list(module.v.parameters()), "lr": config.v_lr})
+        if config.alpha == "auto":
+            groups.append({"params": [module.log_alpha], "lr": config.alpha_lr})
+        return groups
 
     def gradient_step(self, batch: Batch) -> dict[str, Tensor]:
         """Step policy, critics and temperature on ``batch``; returns losses and diagnostics."""
+        return self.sac_step(batch, {})
+
+    def sac_step(self, batch: Batch, extra_losses: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Step SAC's networks and those of a subclass in one backward pass.
+
+        Args:
+            batch: Transitions with the rewards to learn from.
+            extra_losses: Losses of networks beside SAC's.
+        """
         state = self.sac.state_input(batch["obs"], batch.get("context"))
         next_state = self.sac.state_input(batch["next_obs"], batch.get("context"))
         draw, heads = self.draw(state)
@@ -58,7 +66,7 @@ class SACLearner(OffPolicyLearner):
             target = self.v1_target(batch, next_state)
         else:
             target = self.v2_target(batch, next_state, alpha)
-        losses = {
+        losses = extra_losses | {
             "q_loss": self.q_loss(state, batch["actions"], target),
             "policy_loss": self.policy_loss(draw, heads, q_of_draw, alpha),
         }
@@ -75,7 +83,7 @@ class SACLearner(OffPolicyLearner):
         }
 
     def draw(self, state: Tensor) -> tuple[SquashedSample, Tensor]:
-        """Reparameterised actions at ``state`` ``[B, state]`` and the policy's heads ``[B, 2A]``."""
+        """Reparameterised actions at ``state`` ``[B, state]``, and the heads ``[B, 2A]``."""
         heads = self.sac.policy(state)
         mean, log_std = squashed_gaussian.split(heads)
         sample = squashed_gaussian.sample(mean, log_std, self.normal(*mean.shape))
@@ -93,14 +101,17 @@ class SACLearner(OffPolicyLearner):
 
     @torch.no_grad()
     def v2_target(self, batch: Batch, next_state: Tensor, alpha: Tensor) -> Tensor:
-        """R + γ (1 - d) [min_i Q̄_i(s', a') - α log π(a'|s')], ``[B]``. Source: 2018b, eq. 5 and 8."""
+        """Target r + γ (1 - d) [min_i Q̄_i(s', a') - α log π(a'|s')], ``[B]``.
+
+        Source: 2018b, eq. 5 and 8.
+        """
         draw, _ = self.draw(next_state)
         values = self.sac.q_target(torch.cat((next_state, draw.action), 1)).squeeze(-1).amin(0)
         return self._bootstrap(batch, values - alpha * draw.log_prob)
 
     @torch.no_grad()
     def v1_target(self, batch: Batch, next_state: Tensor) -> Tensor:
-        """R + γ (1 - d) V̄(s'), ``[B]``. Source: 2018a, eq. 8."""
+        """Target r + γ (1 - d) V̄(s'), ``[B]``. Source: 2018a, eq. 8."""
         return self._bootstrap(batch, self.sac.v_target(next_state).squeeze(-1))
 
     def q_loss(self, state: Tensor, actions: Tensor, target: Tensor) -> Tensor:

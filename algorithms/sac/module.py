@@ -10,7 +10,7 @@ from expedition.algorithms.core.networks import MLP, EnsembleMLP
 
 
 class SACModule(OffPolicyModule):
-    """Squashed Gaussian policy, Q-ensemble, and either target Q-networks (v2) or V and its target (v1).
+    """Squashed Gaussian policy, Q-ensemble, and target Q-networks (v2) or V and its target (v1).
 
     The episode context, where there is one, is appended to the observation of every network.
     """
@@ -21,7 +21,8 @@ class SACModule(OffPolicyModule):
         settings = self.model_config
         hidden, activation = tuple(settings["hidden_sizes"]), settings["activation"]
         state_dim = self.obs_dim + self.context_dim
-        self.policy = MLP((state_dim, *hidden, 2 * self.action_dim), activation)
+        policy_sizes = (state_dim, *hidden, 2 * self.action_dim)
+        self.policy = MLP(policy_sizes, settings["policy_activation"])
         if self.inference_only:
             return
         q_sizes = (state_dim + self.action_dim, *hidden, 1)
