@@ -153,7 +153,7 @@ def _paper_marks(
     """Mark the paper's numbers, where claims on this metric give them."""
     places = dict(zip(ranked, _places(len(ranked)), strict=True))
     marks = {
-        (group + places[variant], value)
+        (group + places[variant] - 0.34 * GROUP_WIDTH / len(ranked), value)
         for claim in experiment.claims
         if claim.metric == plot.metric
         for variant, value in claim.paper_values.items()

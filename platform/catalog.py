@@ -78,7 +78,7 @@ def open_document(target: str) -> tuple[str, Document]:
     return target, yamlfile.read(folder() / f"{target}.yaml")
 
 
-def declared(target: str, choices: Choices = Choices()) -> Experiment:
+def declared(target: str, choices: Choices | None = None) -> Experiment:
     """Resolve an experiment without looking up what lives outside its file.
 
     Quick, for it imports neither Ray nor the environments: for listings. See :func:`load`.
@@ -87,15 +87,15 @@ def declared(target: str, choices: Choices = Choices()) -> Experiment:
         UserError: One line naming the file, the key and the nearest valid name.
     """
     name, document = open_document(target)
-    return resolve(document, name, choices).experiment
+    return resolve(document, name, choices or Choices()).experiment
 
 
-def load(target: str, choices: Choices = Choices()) -> Experiment:
+def load(target: str, choices: Choices | None = None) -> Experiment:
     """Resolve an experiment and check every name in it, so that it can be run.
 
     Args:
         target: Name, or path of a YAML file.
-        choices: Preset, selections and overrides.
+        choices: Preset, selections and overrides; the quick preset when not given.
 
     Returns:
         The experiment.
@@ -106,6 +106,5 @@ def load(target: str, choices: Choices = Choices()) -> Experiment:
     from expedition.platform.checks import check
 
     name, document = open_document(target)
-    experiment, where = resolve(document, name, choices)
-    check(experiment, where)
-    return experiment
+    experiment, where = resolve(document, name, choices or Choices())
+    return check(experiment, where)

@@ -7,11 +7,12 @@ list of curated names. Imports Ray; the shape of a file is checked without it (`
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from expedition.platform.errors import UserError, unknown
-from expedition.platform.spec import Experiment, Where
+from expedition.platform.spec import Experiment, Where, deep_merge
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
@@ -34,26 +35,37 @@ COVERAGE_PREFIXES = ("coverage/", "eval/coverage/", "eval/historical/coverage/")
 LEARNER_PREFIX = "learner/"
 
 
-def check(experiment: Experiment, where: Where = ".".join) -> None:
+def check(experiment: Experiment, where: Where = ".".join) -> Experiment:
     """Check the environment, the algorithms, their settings and the metrics of an experiment.
+
+    A common setting goes to the variants whose algorithm has it: a random policy has no
+    temperature, and a figure's common temperature must not need one.
 
     Args:
         experiment: The resolved experiment.
         where: Names the place of a key in messages.
+
+    Returns:
+        The experiment with each common setting that only some variants have moved to those.
 
     Raises:
         UserError: The first name or setting that does not exist or is not allowed.
     """
     coverage = _check_environment(experiment, where)
     _check_metrics(experiment, coverage, where)
-    known: set[str] = set()
-    for name, variant in experiment.variants.items():
-        config = _new_config(variant.algorithm, where(("variants", name, "algorithm")))
-        known |= set(_settings(config))
-        _check_settings(experiment, name, config, where)
+    configs = {
+        name: _new_config(variant.algorithm, where(("variants", name, "algorithm")))
+        for name, variant in experiment.variants.items()
+    }
+    shared = _share_out(experiment, configs, where)
+    for name, config in configs.items():
+        _check_settings(shared, experiment.variants[name].config, name, config, where)
+    known = {key for config in configs.values() for key in _settings(config)}
     for key in experiment.search:
         if key.split(".")[0] not in known:
-            raise unknown("setting", key, known, where(("search", key)))
+            names = [name for config in configs.values() for name in _declared(config)]
+            raise unknown("setting", key, names, where(("search", key)))
+    return shared
 
 
 def metric_keys(coverage: Iterable[str]) -> list[str]:
@@ -71,15 +83,34 @@ def _check_environment(experiment: Experiment, where: Where) -> list[str]:
     from expedition.envs import coverage
 
     _find_environment(experiment.env, where(("env",)))
+    valid = _environment_settings(experiment.env)
     names: set[str] = set()
-    for task in experiment.tasks:
+    for task, own in experiment.tasks.items():
+        settings = experiment.env_config_of(task)
+        for key in settings:
+            if valid is not None and key not in valid:
+                place = where(("tasks", task, key) if key in own else ("env_config", key))
+                raise unknown(f"{experiment.env} setting", key, valid, place)
         try:
-            names |= set(coverage.metric_names(experiment.env, experiment.env_config_of(task)))
+            names |= set(coverage.metric_names(experiment.env, settings))
         except Exception as error:  # whatever a third party's constructor raises
-            own = experiment.tasks[task]
             place = where(("tasks", task) if own else ("env_config",))
-            raise UserError(f"{place}: {experiment.env} refuses its settings: {error}") from error
+            reason = str(error).partition(" was raised from the environment creator")[0]
+            raise UserError(f"{place}: {experiment.env} refuses its settings: {reason}") from error
     return sorted(names)
+
+
+def _environment_settings(env: str) -> list[str] | None:
+    """Return the keyword arguments of an environment; ``None`` where it takes any."""
+    from gymnasium.envs.registration import load_env_creator, spec
+
+    entry_point = spec(env).entry_point
+    creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    parameters = inspect.signature(creator).parameters.values() if creator else ()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    wrapping = ("max_episode_steps", "disable_env_checker")  # taken by gymnasium.make itself
+    return [*(parameter.name for parameter in parameters), *wrapping]
 
 
 def _find_environment(env: str, place: str) -> None:
@@ -123,39 +154,79 @@ def _settings(config: AlgorithmConfig) -> list[str]:
     return [name for name in vars(config) if not name.startswith("_")]
 
 
+def _share_out(
+    experiment: Experiment, configs: Mapping[str, AlgorithmConfig], where: Where
+) -> Experiment:
+    """Move common settings that some algorithm does not have to the variants that have them."""
+    common = dict(experiment.config)
+    own = {name: dict(variant.config) for name, variant in experiment.variants.items()}
+    for key, value in experiment.config.items():
+        takers = [name for name, config in configs.items() if _takes(config, key)]
+        if not takers:
+            names = [name for config in configs.values() for name in _declared(config)]
+            raise unknown("setting", key, names, where(("config", key)))
+        if len(takers) < len(configs):
+            del common[key]
+            for name in takers:
+                own[name] = deep_merge({key: value}, own[name])
+    variants = {
+        name: variant.model_copy(update={"config": own[name]})
+        for name, variant in experiment.variants.items()
+    }
+    return experiment.model_copy(update={"config": common, "variants": variants})
+
+
+def _takes(config: AlgorithmConfig, key: str) -> bool:
+    """Whether an algorithm has a setting, and one that can be set: not with a single value."""
+    declared = _hyperparameters(config).get(key)
+    if declared is not None:
+        return declared.low is None or declared.low != declared.high
+    return key in _settings(config)
+
+
 def _check_settings(
-    experiment: Experiment, name: str, config: AlgorithmConfig, where: Where
+    experiment: Experiment,
+    typed: Mapping[str, Any],
+    name: str,
+    config: AlgorithmConfig,
+    where: Where,
 ) -> None:
-    """Check a variant's settings by name, then by value."""
+    """Check a variant's settings by name, then by value.
+
+    Args:
+        experiment: The experiment with common settings shared out.
+        typed: The settings written at the variant itself.
+        name: The variant.
+        config: A new config of its algorithm; is filled in.
+        where: Names the place of a key in messages.
+    """
+
+    def place(key: str) -> str:
+        return where(("variants", name, "config", key) if key in typed else ("config", key))
+
     algorithm = experiment.variants[name].algorithm
     settings = experiment.config_of(name)
     valid = _settings(config)
     for key in settings:
         if key not in valid:
-            place = _setting_place(experiment, name, key, where)
-            declared = _declared(config)
-            raise unknown(f"setting of '{algorithm}'", key, declared or valid, place)
+            names = _declared(config) or valid
+            raise unknown(f"{algorithm} setting", key, names, place(key))
     try:
-        config.environment(experiment.env, env_config=experiment.env_config_of(_first(experiment)))
+        task = next(iter(experiment.tasks))
+        config.environment(experiment.env, env_config=experiment.env_config_of(task))
         config.update_from_dict(settings)
         config.validate()
     except (ValueError, TypeError) as error:
         culprit = next((key for key in settings if str(error).startswith(f"{key}=")), None)
-        place = where(("variants", name))
-        if culprit is not None:
-            place = _setting_place(experiment, name, culprit, where)
-        raise UserError(f"{place}: {error}") from error
+        at = where(("variants", name)) if culprit is None else place(culprit)
+        raise UserError(f"{at}: {error}") from error
 
 
-def _setting_place(experiment: Experiment, name: str, key: str, where: Where) -> str:
-    own: Mapping[str, Any] = experiment.variants[name].config
-    return where(("variants", name, "config", key) if key in own else ("config", key))
+def _hyperparameters(config: AlgorithmConfig) -> dict[str, Any]:
+    """Return what our own configs declare; RLlib's declare nothing."""
+    declare = getattr(type(config), "hyperparameters", None)
+    return declare() if declare else {}
 
 
 def _declared(config: AlgorithmConfig) -> list[str]:
-    declare = getattr(type(config), "hyperparameters", None)
-    return [*declare()] if declare else []
-
-
-def _first(experiment: Experiment) -> str:
-    return next(iter(experiment.tasks))
+    return [*_hyperparameters(config)]

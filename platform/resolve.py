@@ -63,13 +63,13 @@ def presets(document: Document) -> dict[str, dict[str, Any]]:
     return {name: dict(preset or {}) for name, preset in declared.items()}
 
 
-def resolve(document: Document, name: str, choices: Choices = Choices()) -> Resolved:
+def resolve(document: Document, name: str, choices: Choices) -> Resolved:
     """Apply a preset, the overrides and the selections to an experiment's file.
 
     Args:
         document: The file.
         name: What the experiment is called, e.g. ``smm/fig2c``.
-        choices: What the command line says; frozen, so one default instance is safe.
+        choices: What the command line says.
 
     Returns:
         The experiment that runs, with only the selected variants and tasks, and its places.
