@@ -55,7 +55,7 @@ class StateHistogram:
         ValueError: If a width is not positive.
     """
 
-    def __init__(self, bin_widths: Sequence[float]) -> None:
+    def __init__(self, bin_widths: Sequence[float] | NDArray[np.float64]) -> None:
         self.bin_widths = np.asarray(bin_widths, dtype=np.float64)
         if self.bin_widths.ndim != 1 or not (self.bin_widths > 0.0).all():
             raise ValueError(f"bin_widths must be positive numbers, got {bin_widths!r}")

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from expedition.envs.navigation.geometry import (
     AGENT_RADIUS,
-    CAP_DEPTH,
     CENTRE_RADIUS,
     HALL_WIDTH,
     HallGeometry,
@@ -54,41 +53,30 @@ class HallPhysics:
     """
 
     def __init__(self, geometry: HallGeometry) -> None:
-        m = geometry.halls
-        half_angle = math.pi / m
-        half_width = HALL_WIDTH / 2.0
-        # Directions of hall 0, edge 0|1, hall 1, edge 1|2, ...: even rows are halls, odd rows are
-        # the normals of the centre's edges between neighbouring halls. Shape (2m, 1).
-        angles = half_angle * np.arange(2 * m)
-        self._cos, self._sin = np.cos(angles)[:, None], np.sin(angles)[:, None]
-        edge = CENTRE_RADIUS * math.cos(half_angle) + half_width * math.sin(half_angle)
-        edge_half_length = CENTRE_RADIUS * math.sin(half_angle) - half_width * math.cos(half_angle)
-        # The walls faced along those directions: caps at the end of halls, and the edges. Where
-        # the disc's centre stops before them, and how far to the side they reach.
-        cap_stop = geometry.outer_radius - CAP_DEPTH - AGENT_RADIUS
-        self._stop = np.tile([cap_stop, edge - AGENT_RADIUS], m)[:, None]
-        self._reach = np.tile([half_width, edge_half_length], m)[:, None]
-        self._side = half_width - AGENT_RADIUS  # the centre's largest distance from a middle line
-        self._sign = np.array([1.0, -1.0])[:, None, None]  # left and right wall of a hall
-        self._corner_across = half_width * self._sign
-        self._index_walls(m)
+        m = self._halls = geometry.halls
+        half_angle, half_width = math.pi / m, HALL_WIDTH / 2.0
+        # Flat walls are numbered: m caps, m edges of the centre, m left and m right hall sides.
+        # Each faces the disc with a unit normal; ``toward`` points the other way, into the wall.
+        angle = 2.0 * half_angle * np.arange(m)
+        hall = np.array([np.cos(angle), np.sin(angle)])
+        edge = np.array([np.cos(angle + half_angle), np.sin(angle + half_angle)])
+        toward = np.hstack([hall, edge, _left_of(hall), -_left_of(hall)])
+        beside = np.hstack([_left_of(hall), _left_of(edge), hall, hall])
+        # Components of a vector toward all walls, then beside them: shape (8m, 1) for x and for y.
+        self._x, self._y = np.hstack([toward, beside])[:, :, None]
 
-    def _index_walls(self, m: int) -> None:
-        """Tabulate the outward normal of every flat wall and the place of every corner.
-
-        Walls are numbered as ``_impact_times`` stacks them: 2m faces, 2m sides, 2m corners.
-        """
-        cos, sin = self._cos[::2, 0], self._sin[::2, 0]
-        side_x, side_y = np.concatenate([sin, -sin]), np.concatenate([-cos, cos])
-        corner = np.zeros(2 * m)
-        self._normal_x = np.concatenate([-self._cos[:, 0], side_x, corner])
-        self._normal_y = np.concatenate([-self._sin[:, 0], side_y, corner])
-        self._first_corner = 4 * m
-        across = (HALL_WIDTH / 2.0) * np.repeat([1.0, -1.0], m)
-        flat = np.zeros(4 * m)
-        x = CENTRE_RADIUS * np.tile(cos, 2) - across * np.tile(sin, 2)
-        y = CENTRE_RADIUS * np.tile(sin, 2) + across * np.tile(cos, 2)
-        self._corner_x, self._corner_y = np.concatenate([flat, x]), np.concatenate([flat, y])
+        cap, length = geometry.goal_distance, geometry.hall_length
+        edge_distance = CENTRE_RADIUS * math.cos(half_angle) + half_width * math.sin(half_angle)
+        edge_half = CENTRE_RADIUS * math.sin(half_angle) - half_width * math.cos(half_angle)
+        side_middle = CENTRE_RADIUS + length / 2.0
+        # By wall, (4m, 1): how far the disc's centre may go toward it, and the part it covers.
+        self._stop = _by_wall(m, cap, edge_distance, half_width, half_width) - AGENT_RADIUS
+        self._middle = _by_wall(m, 0.0, 0.0, side_middle, side_middle)
+        self._reach = _by_wall(m, half_width, edge_half, length / 2.0, length / 2.0)
+        # Every side begins with a corner at its near end: walls 4m to 6m.
+        corner = CENTRE_RADIUS * beside[:, 2 * m :] + half_width * toward[:, 2 * m :]
+        self._corner = np.hstack([np.zeros_like(toward), corner])
+        self._normal = np.hstack([-toward, np.zeros_like(corner)])
 
     def step(self, position: Array, velocity: Array, force: Array) -> tuple[Array, Array]:
         """Advance every disc by one step of 0.01 s.
@@ -120,11 +108,6 @@ class HallPhysics:
         end[:, flying] = start  # out of impacts: wait at the last wall until the next step
         return end, velocity
 
-    def _local(self, vector: Array) -> tuple[Array, Array]:
-        """Components along and across each of the 2m directions, each (2m, n)."""
-        x, y = vector
-        return x * self._cos + y * self._sin, y * self._cos - x * self._sin
-
     def _is_free(self, start: Array, end: Array) -> NDArray[np.bool_]:
         """Whether a flight stays within one convex region without walls, shape (n,).
 
@@ -132,16 +115,16 @@ class HallPhysics:
         the origin to its cap; and the centre polygon, shrunk by the disc's radius. (A centre
         that keeps its distance from the line of every edge keeps it from the corners as well.)
         """
-        inside = True
-        in_centre = True
-        for along, across in (self._local(start), self._local(end)):
-            slack = self._stop + _TOUCH - along
-            in_centre &= (slack[1::2] >= 0.0).all(axis=0)
-            hall = along[::2] >= 0.0
-            hall &= slack[::2] >= 0.0
-            hall &= np.abs(across[::2]) <= self._side + _TOUCH
-            inside &= hall
-        return in_centre | inside.any(axis=0)
+        m, n = self._halls, start.shape[1]
+        x, y = np.concatenate([start, end], axis=1)
+        toward = x * self._x[: 3 * m] + y * self._y[: 3 * m]
+        along, edge, across = toward[:m], toward[m : 2 * m], toward[2 * m :]
+        in_centre = np.logical_and.reduce(edge <= self._stop[m] + _TOUCH)
+        half_cap = 0.5 * self._stop[0]
+        in_hall = np.abs(along - half_cap) <= half_cap + _TOUCH
+        in_hall &= np.abs(across) <= self._stop[2 * m] + _TOUCH
+        same_hall = np.logical_or.reduce(in_hall[:, :n] & in_hall[:, n:])
+        return same_hall | (in_centre[:n] & in_centre[n:])
 
     def _impact(self, start: Array, velocity: Array, left: Array) -> tuple[Array, Array, Array]:
         """Fly each disc to its next impact and change its velocity there.
@@ -162,71 +145,83 @@ class HallPhysics:
         hit = time < 1.0
         time = np.where(hit, time, 1.0)
         centre = start + time * flight
-        normal_x, normal_y = self._normal_x[wall], self._normal_y[wall]
-        corner = wall >= self._first_corner
-        if corner.any():
-            away_x = (centre[0] - self._corner_x[wall]) / AGENT_RADIUS
-            away_y = (centre[1] - self._corner_y[wall]) / AGENT_RADIUS
-            normal_x = np.where(corner, away_x, normal_x)
-            normal_y = np.where(corner, away_y, normal_y)
-        after = np.where(hit, _bounce(velocity, normal_x, normal_y), velocity)
+        normal = self._normals(wall, centre)
+        after = np.where(hit, _bounce(velocity, normal), velocity)
         return centre, after, np.where(hit, left * (1.0 - time), 0.0)
 
     def _impact_times(self, start: Array, flight: Array) -> Array:
         """When a flight meets each wall, as a fraction of the flight; infinite if never.
 
         Returns:
-            Shape (6m, n): the faces along the 2m directions, the left then the right side of
-            every hall, the left then the right corner of every mouth.
+            Shape (6m, n): the flat walls, then the corners at the near end of every side.
         """
-        along, across = self._local(start)
-        d_along, d_across = self._local(flight)
+        walls, n = 4 * self._halls, start.shape[1]
+        x, y = np.concatenate([start, flight], axis=1)
+        components = x * self._x + y * self._y
+        place, beside = components[:walls, :n], components[walls:, :n]
+        approach, drift = components[:walls, n:], components[walls:, n:]
 
-        clearance = self._stop - along
-        time = np.maximum(clearance, 0.0) / d_along
-        met = d_along > _GRAZING
-        met &= clearance >= _BEHIND
-        met &= np.abs(across + time * d_across) <= self._reach
-        faces = np.where(met, time, np.inf)
-
-        along, across, d_along, d_across = along[::2], across[::2], d_along[::2], d_across[::2]
-        approach = self._sign * d_across
-        clearance = self._side - self._sign * across
+        clearance = self._stop - place
         time = np.maximum(clearance, 0.0) / approach
         met = approach > _GRAZING
         met &= clearance >= _BEHIND
-        met &= along + time * d_along >= CENTRE_RADIUS
-        sides = np.where(met, time, np.inf)
+        met &= np.abs(beside + time * drift - self._middle) <= self._reach
+        flat = np.where(met, time, np.inf)
 
-        ahead, beside = along - CENTRE_RADIUS, across - self._corner_across
-        approach = -(ahead * d_along + beside * d_across)
-        clearance = ahead * ahead + beside * beside - AGENT_RADIUS**2
-        length = flight[0] * flight[0] + flight[1] * flight[1]
-        discriminant = approach * approach - length * clearance
-        time = np.maximum(clearance, 0.0) / (approach + np.sqrt(np.maximum(discriminant, 0.0)))
-        met = (approach > _GRAZING) & (discriminant > 0.0)
-        corners = np.where(met, time, np.inf)
+        # In the frame of a side with its corner as the origin: a line meets a circle.
+        sides = slice(walls // 2, walls)
+        u, v = place[sides] - HALL_WIDTH / 2.0, beside[sides] - CENTRE_RADIUS
+        recede = u * approach[sides] + v * drift[sides]
+        clearance = u * u + v * v - AGENT_RADIUS**2
+        discriminant = recede * recede - (x[n:] * x[n:] + y[n:] * y[n:]) * clearance
+        root = np.sqrt(np.maximum(discriminant, 0.0))
+        time = np.maximum(clearance, 0.0) / (root - recede)
+        met = recede < -_GRAZING
+        met &= discriminant > 0.0
+        return np.concatenate([flat, np.where(met, time, np.inf)])
 
-        n = start.shape[1]
-        return np.concatenate([faces, sides.reshape(-1, n), corners.reshape(-1, n)])
+    def _normals(self, wall: NDArray[np.intp], centre: Array) -> Array:
+        """Unit normals, from walls to discs that touch them, shape (2, n).
+
+        Args:
+            wall: Number of the wall that each disc touches, shape (n,).
+            centre: Shape (2, n).
+        """
+        normal = self._normal.take(wall, axis=1)
+        at_corner = np.flatnonzero(wall >= 4 * self._halls)
+        if at_corner.size:
+            corner = self._corner.take(wall[at_corner], axis=1)
+            normal[:, at_corner] = (centre[:, at_corner] - corner) / AGENT_RADIUS
+        return normal
 
 
-def _bounce(velocity: Array, normal_x: Array, normal_y: Array) -> Array:
+def _left_of(vectors: Array) -> Array:
+    """Turn vectors, shape (2, n), by a quarter to the left."""
+    return np.array([-vectors[1], vectors[0]])
+
+
+def _by_wall(m: int, cap: float, edge: float, left: float, right: float) -> Array:
+    """One value for each flat wall, shape (4m, 1)."""
+    return np.repeat([cap, edge, left, right], m)[:, None]
+
+
+def _bounce(velocity: Array, normal: Array) -> Array:
     """Velocity after an impact with a fixed wall: restitution, and friction up to Coulomb's limit.
 
     Args:
-        velocity: Before the impact, shape (2, n).
-        normal_x: Of the unit normal that points from the wall to the disc, shape (n,).
-        normal_y: As ``normal_x``.
+        velocity: Before the impact, toward the wall; shape (2, n).
+        normal: Unit normal from the wall to the disc, shape (2, n).
 
     Returns:
-        Shape (2, n). A disc that does not approach its wall gets the normal part zeroed only if
-        it approaches; callers discard such columns.
+        Shape (2, n).
     """
-    x, y = velocity
+    (x, y), (normal_x, normal_y) = velocity, normal
     approach = -(x * normal_x + y * normal_y)
     slide = y * normal_x - x * normal_y
     rebound = np.where(approach > RESTITUTION_SPEED, RESTITUTION, 0.0) * approach
     impulse = approach + rebound  # per unit mass
     slide = np.copysign(np.maximum(np.abs(slide) - FRICTION * impulse, 0.0), slide)
-    return np.stack([rebound * normal_x - slide * normal_y, rebound * normal_y + slide * normal_x])
+    after = np.empty_like(velocity)
+    after[0] = rebound * normal_x - slide * normal_y
+    after[1] = rebound * normal_y + slide * normal_x
+    return after

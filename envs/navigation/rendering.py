@@ -7,16 +7,18 @@ from numpy.typing import NDArray
 
 from expedition.envs.navigation.geometry import AGENT_RADIUS, GOAL_RADIUS, HallGeometry
 
-Color = tuple[int, int, int]
-
 FRAME_SIZE = 400  # pixels along each side
-WALL: Color = (52, 58, 70)
-FLOOR: Color = (247, 246, 242)
-GOAL: Color = (129, 199, 132)
-TRAIL_OLD: Color = (214, 219, 230)
-TRAIL_NEW: Color = (58, 110, 184)
-AGENT: Color = (222, 94, 52)
-MIN_AGENT_PIXELS = 5.0  # so that the agent is seen in long halls
+
+# Colours, as RGB from 0 to 255.
+WALL = np.array([52.0, 58.0, 70.0])
+FLOOR = np.array([247.0, 246.0, 242.0])
+GOAL = np.array([129.0, 199.0, 132.0])
+TRAIL_OLD = np.array([214.0, 219.0, 230.0])
+TRAIL_NEW = np.array([58.0, 110.0, 184.0])
+AGENT = np.array([222.0, 94.0, 52.0])
+
+MIN_AGENT_PIXELS = 5.0  # radius; so that agent and goals are seen in long halls
+MIN_GOAL_PIXELS = 5.0
 TRAIL_PIXELS = 1.1  # half the width of the trail
 
 
@@ -45,13 +47,13 @@ class HallRenderer:
         frame = self._background.copy()
         points = self._to_pixels(trail)
         age = np.linspace(0.0, 1.0, max(len(points) - 1, 1))[:, None]
-        colors = (1.0 - age) * np.array(TRAIL_OLD) + age * np.array(TRAIL_NEW)
+        colors = (1.0 - age) * TRAIL_OLD + age * TRAIL_NEW
         for start, end, color in zip(points, points[1:], colors, strict=False):
             _blend_capsule(frame, start, end, TRAIL_PIXELS, color)
         if len(points):
             radius = max(AGENT_RADIUS * self._scale, MIN_AGENT_PIXELS)
-            _blend_capsule(frame, points[-1], points[-1], radius + 1.5, np.array(FLOOR))
-            _blend_capsule(frame, points[-1], points[-1], radius, np.array(AGENT))
+            _blend_capsule(frame, points[-1], points[-1], radius + 1.5, FLOOR)
+            _blend_capsule(frame, points[-1], points[-1], radius, AGENT)
         return np.rint(frame).astype(np.uint8)
 
     def _to_pixels(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -65,15 +67,18 @@ class HallRenderer:
         clearance = geometry.clearance(np.stack([x, y], axis=-1))
         frame = np.empty((FRAME_SIZE, FRAME_SIZE, 3))
         frame[:] = WALL
-        _blend(frame, np.clip(clearance * self._scale + 0.5, 0.0, 1.0), np.array(FLOOR))
+        _blend(frame, np.clip(clearance * self._scale + 0.5, 0.0, 1.0), FLOOR)
+        radius = max(GOAL_RADIUS, MIN_GOAL_PIXELS / self._scale)
         for goal_x, goal_y in geometry.goal_positions:
-            depth = np.minimum(GOAL_RADIUS - np.hypot(x - goal_x, y - goal_y), clearance)
-            _blend(frame, np.clip(depth * self._scale + 0.5, 0.0, 1.0), np.array(GOAL))
+            depth = radius - np.hypot(x - goal_x, y - goal_y)
+            if radius == GOAL_RADIUS:  # drawn to scale: the part that can be entered
+                depth = np.minimum(depth, clearance)
+            _blend(frame, np.clip(depth * self._scale + 0.5, 0.0, 1.0), GOAL)
         return frame
 
 
 def _blend(
-    image: NDArray[np.float64], cover: NDArray[np.float64], color: NDArray[np.number]
+    image: NDArray[np.float64], cover: NDArray[np.float64], color: NDArray[np.floating]
 ) -> None:
     """Paint ``color`` over ``image`` (h, w, 3) where ``cover`` (h, w) is 1."""
     image += cover[..., None] * (color - image)
@@ -84,7 +89,7 @@ def _blend_capsule(
     start: NDArray[np.float64],
     end: NDArray[np.float64],
     radius: float,
-    color: NDArray[np.number],
+    color: NDArray[np.floating],
 ) -> None:
     """Paint all pixels within ``radius`` of a line from ``start`` to ``end`` (pixels)."""
     low = np.floor(np.minimum(start, end) - radius - 1.0).astype(int).clip(0, FRAME_SIZE)

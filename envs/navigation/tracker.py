@@ -167,12 +167,12 @@ class HallTracker:
     ) -> None:
         """Log the episodes that end, in the order of time, and carry on the open ones."""
         begin = np.zeros(ends.shape[1], dtype=np.int64)
-        for t, i in np.argwhere(ends):
+        for t, i in np.argwhere(ends).tolist():
             span = slice(begin[i], t + 1)
             self._open.add(i, reached[span, i], inside[span, i], radii[span, i])
             self._logs[0].append(*self._open.close(i))
             begin[i] = t + 1
-        for i in np.flatnonzero(begin < len(ends)):
+        for i in np.flatnonzero(begin < len(ends)).tolist():
             span = slice(begin[i], None)
             self._open.add(i, reached[span, i], inside[span, i], radii[span, i])
 

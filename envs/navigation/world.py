@@ -46,7 +46,8 @@ class NavigationWorld:
         Raises:
             ValueError: If an action is NaN.
         """
-        force = np.clip(np.asarray(actions, dtype=np.float64).T, -1.0, 1.0)
+        force = np.array(actions.T, dtype=np.float64, order="C")
+        np.maximum(np.minimum(force, 1.0, out=force), -1.0, out=force)
         if np.isnan(force).any():
             raise ValueError(f"actions must be numbers, got {actions}")
         self._position, self._velocity = self._physics.step(self._position, self._velocity, force)
