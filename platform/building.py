@@ -12,6 +12,28 @@ from expedition.platform.plan import Trial
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm import Algorithm
+    from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+
+
+def algorithm_config(trial: Trial) -> AlgorithmConfig:
+    """Configure the algorithm of a trial.
+
+    Args:
+        trial: What to configure.
+
+    Returns:
+        The configuration, not yet validated by RLlib.
+
+    Raises:
+        ValueError: The algorithm is unknown, or a setting is not allowed.
+    """
+    config = registry.config_class(trial.algorithm)()
+    config.environment(trial.env, env_config=dict(trial.env_config))
+    if trial.resources["gpus"]:
+        config.learners(num_gpus_per_learner=trial.resources["gpus"])
+    config.update_from_dict(dict(trial.config))
+    config.debugging(seed=trial.seed)
+    return config
 
 
 def build_algorithm(trial: Trial) -> Algorithm:
@@ -26,11 +48,7 @@ def build_algorithm(trial: Trial) -> Algorithm:
     Raises:
         ValueError: The algorithm is unknown, or a setting is not allowed.
     """
-    config = registry.config_class(trial.algorithm)()
-    config.environment(trial.env, env_config=dict(trial.env_config))
-    config.update_from_dict(dict(trial.config))
-    config.debugging(seed=trial.seed)
-    algorithm = config.build_algo()
+    algorithm = algorithm_config(trial).build_algo()
     # RLlib makes a folder below the home folder for every algorithm and we keep nothing there.
     with contextlib.suppress(OSError):
         os.rmdir(algorithm.logdir)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from expedition.platform.results import summarise
 from expedition.platform.schema import Metric, Statistic
+from expedition.platform.scores import summarise
 
 
 @dataclass(frozen=True)

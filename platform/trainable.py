@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune import PlacementGroupFactory
 
 from expedition.platform import checkpoints
+from expedition.platform.groups import cell_of
 from expedition.platform.objective import Objective
 from expedition.platform.plan import Trial
-from expedition.platform.store import RunFolder, TrialFolder
+from expedition.platform.resources import request_for
+from expedition.platform.store import RunFolder
 from expedition.platform.trial_run import TrialRun, failure, record_failure
 
 OBJECTIVE = "objective"
@@ -21,15 +24,19 @@ OBJECTIVE = "objective"
 class ExperimentTrial(tune.Trainable):
     """Runs trials of a launch, one after the other, in one process.
 
-    The configuration holds ``run`` (the run folder) and either ``trial`` (the id of a planned
-    trial) or, in sweeps, ``cells`` (trials without their search values), ``cell`` (which one),
-    ``search`` (the values) and ``point`` (name of the point, or ``None`` to name it by its
-    values).
+    The configuration holds ``run`` (the run folder) and ``trial`` (the id of a planned trial) or,
+    where a searcher makes up the points, ``cells``, ``group`` (see `groups.cell_of`) and
+    ``search`` (the values). PBT gives both ``trial`` and the values it has changed.
 
     A failure of the method, such as a NaN loss, is a *result* with ``state: failed``: the process
     stays usable and Tune does not retry what would fail again. Only the death of the process is a
     failure to Tune, which then starts the trial anew, from its last checkpoint.
     """
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> PlacementGroupFactory:
+        """Ask for the resources of the trial that a configuration means."""
+        return request_for(trial_from(config))
 
     def setup(self, config: dict[str, Any]) -> None:
         """Start the first trial."""
@@ -120,7 +127,8 @@ def trial_from(config: Mapping[str, Any]) -> Trial:
     Returns:
         The trial.
     """
-    if "trial" in config:
-        return Trial.from_dict(RunFolder(Path(config["run"])).trial(config["trial"]).read_trial())
-    base = Trial.from_dict(config["cells"][config["cell"]])
-    return base.at(config["search"], config.get("point"))
+    search = config.get("search")
+    if "trial" not in config:
+        return Trial.from_dict(cell_of(config)).at(search or {})
+    planned = Trial.from_dict(RunFolder(Path(config["run"])).trial(config["trial"]).read_trial())
+    return planned if search is None else planned.at(search, planned.point)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,8 +60,8 @@ class TrialRun:
     def _open(self) -> None:
         if self.folder.read_trial() != self.trial.to_dict():
             self.folder.write_trial(self.trial.to_dict())
-        if self.folder.status()["state"] == DONE:
-            self.rows = self.folder.rows()
+        if self.folder.status()["state"] == DONE and (rows := self.folder.rows()):
+            self.rows = rows
             self._iteration = self._saved_at = self.rows[-1]["iteration"]
             self._env_steps = self.rows[-1]["env_steps"]
             return
@@ -120,13 +121,17 @@ class TrialRun:
             UserError: The folder cannot be written.
         """
         start = time.perf_counter()
-        row = curate(self.algorithm.train())
+        result = self.algorithm.train()
         self._seconds += time.perf_counter() - start
+        row: dict[str, Any] = dict(curate(result))
+        env_steps = int(row["env_steps"])
+        refuse_non_finite(result, env_steps)
         self._iteration += 1
-        self._env_steps = int(row["env_steps"])
-        row |= {"iteration": self._iteration, "time/seconds": self._seconds}
+        self._env_steps = env_steps
+        # RLlib counts iterations and seconds from the last restart of the process, we do not.
+        row |= {"env_steps": env_steps, "iteration": self._iteration}
+        row |= {"time/seconds": self._seconds}
         row |= {f"search/{name}": value for name, value in self._numeric_search().items()}
-        refuse_non_finite(row)
         self._ownership.check()
         self._write(row)
         return row
@@ -137,8 +142,7 @@ class TrialRun:
             self.rows.append(row)
             if self.finished or self._iteration % self.trial.checkpoint_every == 0:
                 self.save()
-            if self.finished:
-                self.folder.set_status(DONE, self._env_steps)
+                self.folder.set_status(DONE if self.finished else RUNNING, self._env_steps)
         except OSError as error:
             raise explain(error, self.folder.path) from error
 
@@ -154,8 +158,6 @@ class TrialRun:
             self.folder.checkpoints, self.trial, self._position(), self.algorithm.save_to_path
         )
         self._saved_at = self._iteration
-        if not self.finished:
-            self.folder.set_status(RUNNING, self._env_steps)
         return path
 
     def export(self, folder: Path) -> None:
@@ -209,6 +211,9 @@ class TrialRun:
             if self._algorithm is not None and self._iteration > self._saved_at:
                 self._ownership.check()
                 self.save()
+                # A scheduler that stopped the trial early has marked it done already.
+                if self.folder.status()["state"] == RUNNING:
+                    self.folder.set_status(RUNNING, self._env_steps)
         except OwnershipLostError:
             pass  # the new owner has gone on from the last checkpoint
         finally:
@@ -221,22 +226,24 @@ def coverage_of(algorithm: Algorithm) -> dict[str, Any]:
     return arrays() if arrays is not None else {}
 
 
-def refuse_non_finite(row: Mapping[str, Any]) -> None:
-    """Raise when a loss in a row is NaN or infinite, whichever algorithm reported it.
+def refuse_non_finite(result: Mapping[str, Any], env_steps: int) -> None:
+    """Raise when a loss is NaN or infinite, also where the algorithm itself does not look.
 
     Args:
-        row: A curated row.
+        result: What ``Algorithm.train`` returned.
+        env_steps: Environment steps made.
 
     Raises:
         NonFiniteLossError: Names the losses, the environment step and the update.
     """
     bad = {
-        key: float(value)
-        for key, value in row.items()
-        if key.startswith("learner/") and "loss" in key and not math.isfinite(value)
+        name: float(value)
+        for metrics in result.get("learners", {}).values()
+        for name, value in metrics.items()
+        if "loss" in name and isinstance(value, Real) and not math.isfinite(value)
     }
     if bad:
-        raise NonFiniteLossError(bad, int(row["env_steps"]), int(row.get("updates", 0)))
+        raise NonFiniteLossError(bad, env_steps, int(result.get("updates", 0)))
 
 
 def failure(error: BaseException, env_steps: int, folder: TrialFolder) -> dict[str, Any]:

@@ -1,0 +1,125 @@
+"""Searchers and schedulers that compare like with like: one study a variant, one rung a task.
+
+Tune takes one searcher and one scheduler a run, and would let a point of a strong method stop
+every point of a weak one. The two classes here deal trials out to one searcher or scheduler a
+group.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+if TYPE_CHECKING:
+    from ray.tune.execution.tune_controller import TuneController
+    from ray.tune.experiment import Trial as TuneTrial
+
+REPEAT_INDEX = "__trial_index__"  # set by Tune's Repeater: which repetition of a point this is
+
+
+def cell_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Find the trial, without its search values, that a searcher's configuration is about.
+
+    Args:
+        config: ``cells`` (variant -> trials), ``group`` (the variant) and, where a point is run
+            several times, the number of the repetition.
+
+    Returns:
+        The content of a ``trial.json``.
+    """
+    cells = config["cells"][config["group"]]
+    return dict(cells[config.get(REPEAT_INDEX, 0)])
+
+
+def comparable(config: Mapping[str, Any]) -> str:
+    """Name the trials that a trial may be compared with: ``task/variant``."""
+    if "trial" in config:
+        return "/".join(config["trial"].split("/")[:2])
+    cell = cell_of(config)
+    return f"{cell['task']}/{cell['variant']}"
+
+
+class GroupedSearcher(Searcher):
+    """One searcher a variant, asked in turn.
+
+    Args:
+        searchers: Variant -> its searcher.
+    """
+
+    def __init__(self, searchers: Mapping[str, Searcher]) -> None:
+        first = next(iter(searchers.values()))
+        super().__init__(metric=first.metric, mode=first.mode)
+        self._searchers = dict(searchers)
+        self._suggested = dict.fromkeys(searchers, 0)
+        self._group: dict[str, str] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """Suggest a configuration for the variant that has had the fewest."""
+        group = min(self._suggested, key=self._suggested.__getitem__)
+        config = self._searchers[group].suggest(trial_id)
+        if not isinstance(config, dict):
+            return config
+        self._suggested[group] += 1
+        self._group[trial_id] = group
+        return {**config, "group": group}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Pass a result on."""
+        self._searchers[self._group[trial_id]].on_trial_result(trial_id, result)
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Pass the end of a trial on."""
+        self._searchers[self._group[trial_id]].on_trial_complete(
+            trial_id, result=result, error=error
+        )
+
+    def save(self, checkpoint_path: str) -> None:
+        """Save nothing: a resumed sweep tells its searchers what the run folder holds."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Restore nothing (see `save`)."""
+
+
+class GroupedScheduler(FIFOScheduler):
+    """One scheduler a task and variant; trials start in the order they were made.
+
+    Args:
+        make: Builds the scheduler of a group; one that decides only at results.
+    """
+
+    def __init__(self, make: Callable[[], TrialScheduler]) -> None:
+        super().__init__()
+        self._groups: defaultdict[str, TrialScheduler] = defaultdict(make)
+
+    def _of(self, trial: TuneTrial) -> TrialScheduler:
+        return self._groups[comparable(trial.config)]
+
+    def on_trial_add(self, tune_controller: TuneController, trial: TuneTrial) -> None:
+        """Pass a new trial on."""
+        self._of(trial).on_trial_add(tune_controller, trial)
+
+    def on_trial_error(self, tune_controller: TuneController, trial: TuneTrial) -> None:
+        """Pass a failure on."""
+        self._of(trial).on_trial_error(tune_controller, trial)
+
+    def on_trial_result(
+        self, tune_controller: TuneController, trial: TuneTrial, result: dict[str, Any]
+    ) -> str:
+        """Let the group's scheduler decide."""
+        return str(self._of(trial).on_trial_result(tune_controller, trial, result))
+
+    def on_trial_complete(
+        self, tune_controller: TuneController, trial: TuneTrial, result: dict[str, Any]
+    ) -> None:
+        """Pass the end of a trial on."""
+        self._of(trial).on_trial_complete(tune_controller, trial, result)
+
+    def on_trial_remove(self, tune_controller: TuneController, trial: TuneTrial) -> None:
+        """Pass a removal on."""
+        self._of(trial).on_trial_remove(tune_controller, trial)

@@ -1,0 +1,233 @@
+"""One launch: all trials of an experiment as one Tune run, recorded in one folder."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from expedition.platform import manifest
+from expedition.platform.errors import UserError
+from expedition.platform.ownership import Ownership
+from expedition.platform.plan import Trial, trials_of
+from expedition.platform.runfolder import open_run
+from expedition.platform.spec import Experiment
+from expedition.platform.store import DONE, FAILED, RunFolder, explain, results_folder
+from expedition.platform.tracking import Mirror
+
+if TYPE_CHECKING:
+    from expedition.platform.schedulers import Sweep
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to launch, as opposed to what.
+
+    Attributes:
+        results: Results folder.
+        name: Name of the run; made from the experiment and the time when not given.
+        resume: Continue a run that is there.
+        address: Ray cluster; ``None`` starts Ray on this machine.
+        track: Mirror the run to MLflow.
+        artifact_limit_mib: Final checkpoints up to this size become MLflow artifacts; 0 sends
+            none.
+        debug: Show what Ray and its workers log.
+        console: Where progress goes.
+        command: The command line, for the manifest.
+    """
+
+    results: Path = field(default_factory=results_folder)
+    name: str | None = None
+    resume: bool = False
+    address: str | None = None
+    track: bool = True
+    artifact_limit_mib: float = 50.0
+    debug: bool = False
+    console: Console = field(default_factory=Console)
+    command: Sequence[str] = field(default_factory=lambda: tuple(sys.argv))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a launch ended.
+
+    Attributes:
+        folder: The run.
+        states: Trial id -> its state.
+        failures: Trial id -> one line saying why it failed.
+        interrupted: Whether it was stopped by Ctrl-C or SIGTERM.
+    """
+
+    folder: RunFolder
+    states: Mapping[str, str]
+    failures: Mapping[str, str]
+    interrupted: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether every trial is done."""
+        return bool(self.states) and all(state == DONE for state in self.states.values())
+
+
+def launch(experiment: Experiment, options: Options, sweep: Sweep | None = None) -> Outcome:
+    """Run the trials of an experiment that are not done yet, and wait for them.
+
+    Args:
+        experiment: The resolved experiment.
+        options: How to launch.
+        sweep: Search settings in the experiment's space instead of running it as it is.
+
+    Returns:
+        How it ended. Failed trials do not raise.
+
+    Raises:
+        UserError: The folder, the cluster or the sweep is not usable.
+    """
+    if sweep is not None:
+        sweep.check(experiment)
+    kind = "" if sweep is None else "sweep"
+    folder = open_run(
+        options.results, experiment, name=options.name, resume=options.resume, kind=kind
+    )
+    ownership = Ownership.take(folder.path)
+    try:
+        return _launch_into(folder, experiment, options, sweep)
+    except OSError as error:
+        raise explain(error, folder.path) from error
+    finally:
+        ownership.release()
+
+
+def _launch_into(
+    folder: RunFolder, experiment: Experiment, options: Options, sweep: Sweep | None
+) -> Outcome:
+    manifest.begin(folder, options.command, experiment.preset)
+    status = manifest.INCOMPLETE
+    mirror = Mirror(folder, options.artifact_limit_mib, options.console) if options.track else None
+    try:
+        interrupted = _train(folder, experiment, options, sweep, mirror)
+        outcome = outcome_of(folder, interrupted=interrupted)
+        if interrupted:
+            status = manifest.INTERRUPTED
+        elif outcome.complete:
+            status = manifest.FINISHED
+        return outcome
+    finally:
+        manifest.end(folder, status)
+        folder.remove_scratch()
+        if mirror is not None:
+            mirror.close()
+
+
+def _train(
+    folder: RunFolder,
+    experiment: Experiment,
+    options: Options,
+    sweep: Sweep | None,
+    mirror: Mirror | None,
+) -> bool:
+    """Run what is not done; return whether it was interrupted."""
+    trials = plan_trials(folder, experiment, sweep)
+    options.console.print(
+        f"{experiment.name} ({experiment.preset}) -> {folder.path}",
+        highlight=False, markup=False, soft_wrap=True,
+    )  # fmt: skip
+    open_trials = [t for t in trials if folder.trial(t.id).status()["state"] != DONE]
+    adaptive = sweep is not None and sweep.searcher == "optuna"
+    if not open_trials and not adaptive:
+        return False
+    # Imported here: a finished run is reported without waiting for Ray.
+    from expedition.platform.tuning import run_trials
+
+    return run_trials(folder, experiment, options, sweep, trials, mirror)
+
+
+def plan_trials(folder: RunFolder, experiment: Experiment, sweep: Sweep | None) -> list[Trial]:
+    """Write down every trial that is known before the launch.
+
+    Args:
+        folder: The run.
+        experiment: The resolved experiment.
+        sweep: The sweep, if it is one.
+
+    Returns:
+        The trials, in the order they start; none for a searcher that makes up its points.
+    """
+    if sweep is None:
+        trials = trials_of(experiment)
+    elif sweep.searcher == "optuna":
+        return []
+    else:
+        from expedition.platform.schedulers import planned_trials
+
+        trials = planned_trials(sweep, experiment)
+    for trial in trials:
+        files = folder.trial(trial.id)
+        if not files.read_trial():
+            files.write_trial(trial.to_dict())
+    return trials
+
+
+def outcome_of(folder: RunFolder, *, interrupted: bool = False) -> Outcome:
+    """Read from the folder how a launch ended.
+
+    Args:
+        folder: The run.
+        interrupted: Whether it was stopped.
+
+    Returns:
+        States and failures of its trials.
+    """
+    statuses = {trial_id: folder.trial(trial_id).status() for trial_id in folder.trial_ids()}
+    failures = {
+        trial_id: describe_failure(status.get("error") or {})
+        for trial_id, status in statuses.items()
+        if status["state"] == FAILED
+    }
+    states = {trial_id: status["state"] for trial_id, status in statuses.items()}
+    return Outcome(folder, states, failures, interrupted)
+
+
+def describe_failure(error: Mapping[str, Any]) -> str:
+    """Say in one line why a trial failed and what is left of it.
+
+    Args:
+        error: ``{type, message, step, last_good_checkpoint}`` of ``status.json``.
+    """
+    good = error.get("last_good_checkpoint")
+    tail = f"last good checkpoint {good}" if good else "no checkpoint yet"
+    step = int(error.get("step") or 0)
+    return f"{error.get('type')} at env step {step:,}: {error.get('message')}; {tail}"
+
+
+def resume_command(command: Sequence[str], folder: RunFolder) -> str:
+    """Give the command that continues a run.
+
+    Args:
+        command: The command that started it.
+        folder: The run.
+    """
+    words = [Path(command[0]).name, *command[1:]] if command else ["expedition"]
+    if "--name" not in words:
+        words += ["--name", folder.path.name]
+    if "--resume" not in words:
+        words += ["--resume"]
+    return shlex.join(words)
+
+
+def require_finished(outcome: Outcome) -> None:
+    """Raise when trials are missing, for callers that need all of them.
+
+    Raises:
+        UserError: Names how many.
+    """
+    missing = sum(state != DONE for state in outcome.states.values())
+    if missing or not outcome.states:
+        raise UserError(
+            f"{outcome.folder.path}: {missing} of {len(outcome.states)} trials not done"
+        )

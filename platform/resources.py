@@ -1,0 +1,35 @@
+"""What a trial asks Ray for: its own process, and those of its remote runners and learners."""
+
+from __future__ import annotations
+
+from ray.tune import PlacementGroupFactory
+
+from expedition.platform.building import algorithm_config
+from expedition.platform.errors import UserError
+from expedition.platform.plan import Trial
+
+
+def request_for(trial: Trial) -> PlacementGroupFactory:
+    """Ask for the resources of a trial.
+
+    The trial's own process gets ``resources`` of the experiment; remote env runners and learners,
+    if its configuration has any, get what RLlib asks for them.
+
+    Args:
+        trial: The trial.
+
+    Returns:
+        Tune's resource request.
+
+    Raises:
+        UserError: A setting of the algorithm is not allowed.
+    """
+    try:
+        config = algorithm_config(trial)
+        theirs = config.algo_class.default_resource_request(config)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        message = str(error) or type(error).__name__
+        raise UserError(f"{trial.variant} ({trial.algorithm}): {message}") from error
+    main = {"CPU": float(trial.resources["cpus"]), "GPU": float(trial.resources["gpus"])}
+    remote = [dict(bundle) for bundle in theirs.bundles[1:]]
+    return PlacementGroupFactory([{k: v for k, v in main.items() if v}, *remote])

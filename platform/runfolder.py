@@ -1,0 +1,107 @@
+"""Which folder a launch writes to, and whether it may: new, resumed, or in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from expedition.platform.errors import UserError
+from expedition.platform.spec import Experiment, load_resolved, to_yaml
+from expedition.platform.store import RunFolder, explain, replacing, require_writable
+
+
+def open_run(
+    results: Path, experiment: Experiment, *, name: str | None, resume: bool, kind: str = ""
+) -> RunFolder:
+    """Make or find the folder of a launch and write its resolved experiment.
+
+    Args:
+        results: Results folder.
+        experiment: The resolved experiment.
+        name: Name of the run. When not given: a new one with the time in it or, to resume, the
+            newest run of the same experiment and preset.
+        resume: Continue what is there.
+        kind: Added to a name made here, e.g. ``sweep``.
+
+    Returns:
+        The folder, which exists and can be written.
+
+    Raises:
+        UserError: It cannot be written, is not empty and is not to be resumed, or holds another
+            experiment.
+    """
+    require_writable(results)
+    folder = RunFolder(results / (name or _choose_name(results, experiment, kind, resume)))
+    if folder.exists():
+        if not resume:
+            raise UserError(
+                f"{folder.path} already holds a run: continue it with --resume,"
+                " or choose another --name"
+            )
+        if folder.spec.exists():
+            _require_same(load_resolved(folder.spec), experiment, folder)
+    require_writable(folder.path)
+    try:
+        with replacing(folder.spec) as temporary:
+            temporary.write_text(to_yaml(experiment), encoding="utf-8")
+    except OSError as error:
+        raise explain(error, folder.path) from error
+    return folder
+
+
+def _choose_name(results: Path, experiment: Experiment, kind: str, resume: bool) -> str:
+    parts = [*experiment.name.split("/"), experiment.preset, kind]
+    stem = "-".join(part for part in parts if part)
+    if resume:
+        earlier = [path for path in results.glob(f"{stem}-*-*") if _is_time(path.name, stem)]
+        if earlier:
+            return max(earlier, key=lambda path: path.name).name
+    return f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _is_time(name: str, stem: str) -> bool:
+    """Whether a run's name is the stem and a time: ``smm-fig2c-quick-sweep-...`` is not a run."""
+    digits = name.removeprefix(f"{stem}-").replace("-", "", 1)
+    return len(digits) == 14 and digits.isdigit()
+
+
+def _require_same(before: Experiment, now: Experiment, folder: RunFolder) -> None:
+    """Refuse to mix two experiments in a folder; more seeds are welcome.
+
+    Raises:
+        UserError: Names the first key that differs.
+    """
+    old, new = before.model_dump(mode="json"), now.model_dump(mode="json")
+    if set(old["seeds"]) <= set(new["seeds"]):
+        old["seeds"] = new["seeds"]
+    difference = first_difference(old, new)
+    if difference is not None:
+        key, was, wanted = difference
+        raise UserError(
+            f"{folder.path} was started with {key}={was!r}, not {wanted!r}:"
+            " resume it with the same settings, or choose another --name"
+        )
+
+
+def first_difference(old: Any, new: Any, key: str = "") -> tuple[str, Any, Any] | None:
+    """Find the first place where two nested settings differ.
+
+    Args:
+        old: Settings before.
+        new: Settings now.
+        key: Dotted path of both.
+
+    Returns:
+        Dotted path, old value and new value; ``None`` when they are equal.
+    """
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for name in [*old, *(name for name in new if name not in old)]:
+            path = f"{key}.{name}" if key else str(name)
+            found = first_difference(old.get(name), new.get(name), path)
+            if found is not None:
+                return found
+        # Equal as mappings; the order of tasks and variants does not change any number.
+        return None
+    return None if old == new else (key, old, new)

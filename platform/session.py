@@ -1,0 +1,112 @@
+"""A Ray session for one launch: quiet, and gone without a trace when the launch ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from expedition.platform.errors import UserError
+
+_PREFIX = "expedition-ray-"
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # sends nothing home
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they mean in the user's shell
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # silences a warning about CUDA_VISIBLE_DEVICES
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard copies of the rows
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a failed trial has no metrics, and that is fine
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the launch has its own (see interrupt.py)
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # the run folder is the truth, not Tune's state
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+
+
+@contextmanager
+def ray_session(address: str | None, *, debug: bool) -> Iterator[None]:
+    """Connect to a cluster, or start Ray on this machine for as long as the block runs.
+
+    Args:
+        address: ``None`` for this machine, ``auto``, ``host:port`` or ``ray://host:port``.
+        debug: Show what Ray and the workers log.
+
+    Yields:
+        With Ray initialised.
+
+    Raises:
+        UserError: There is no cluster at the address.
+    """
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    quiet(debug)
+    common = {"logging_level": _level(debug), "log_to_driver": debug}
+    if ray.is_initialized():  # a notebook's or a test's session, which is not ours to end
+        yield
+        return
+    if address is not None:
+        _connect(address, common)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+        return
+    remove_leftovers()
+    folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+    try:
+        ray.init(num_cpus=usable_cores(), include_dashboard=False, _temp_dir=folder, **common)
+        yield
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _connect(address: str, common: dict[str, object]) -> None:
+    import ray
+
+    try:
+        ray.init(address=address, **common)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"no Ray cluster at --address {address}: {reason}") from error
+
+
+def _level(debug: bool) -> int:
+    return logging.INFO if debug else logging.ERROR
+
+
+def quiet(debug: bool) -> None:
+    """Silence the loggers of Ray: what matters of it appears in the launch's own table."""
+    level = logging.INFO if debug else logging.CRITICAL
+    for name in ("ray", "ray.tune", "ray.rllib", "ray.train", "ray.data"):
+        logging.getLogger(name).setLevel(level)
+
+
+def usable_cores() -> int:
+    """Cores this process may use, which a container or taskset may have limited."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1
+
+
+def remove_leftovers() -> None:
+    """Remove session folders whose launch was killed before it could."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdigit() and folder.stat().st_uid == os.getuid() and not _alive(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
