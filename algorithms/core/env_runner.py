@@ -10,7 +10,7 @@ from ray.rllib.env.env_context import EnvContext
 from ray.rllib.env.single_agent_env_runner import SingleAgentEnvRunner
 from ray.rllib.utils.typing import ResultDict, StateDict
 
-from expedition.algorithms.core.module import ActionScaler
+from expedition.algorithms.core.module import ActionScaler, check_spaces
 from expedition.algorithms.core.vector_env import make_vector_env
 from expedition.envs.coverage import CoverageTracker, tracker_for
 from expedition.envs.snapshot import capture, restore
@@ -59,6 +59,7 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
             self.config.gym_env_vectorize_mode,
         )
         self.num_envs = self.env.num_envs
+        check_spaces(self.env.single_observation_space, self.env.single_action_space)
         self._scale = ActionScaler(self.env.single_action_space)
         self._is_running = False
 
