@@ -46,7 +46,7 @@ def draw(run: Run, plot: Plot) -> Figure | None:
         n for n, v in experiment.variants.items() if not v.reference and n in set(data["variant"])
     ]
     groups, members = (tasks, ranked) if plot.by == "task" else (ranked, tasks)
-    size = (min(9.3, max(4.6, 1.2 + 0.4 * len(groups) * (len(members) + 1))), 3.0)
+    size = (min(9.3, max(5.6, 1.2 + 0.4 * len(groups) * (len(members) + 1))), 3.0)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     if plot.by == "task":

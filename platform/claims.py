@@ -19,6 +19,7 @@ from expedition.platform.statistics import Interval
 from expedition.platform.store import DONE
 
 Verdict = Literal["confirmed", "contradicted", "inconclusive"]
+Relation = Literal[">", ">=", "<="]
 MIN_SEEDS = 3  # below this a bootstrap over seeds says nothing
 
 
@@ -31,26 +32,38 @@ class Comparison:
         interval: The estimate.
         relation: ``>``, ``>=`` or ``<=``: how the claim says it lies to the bound.
         bound: The bound, in the estimate's unit.
+        verdict: Which side of the bound the whole interval lies on.
     """
 
     label: str
     interval: Interval
-    relation: Literal[">", ">=", "<="]
+    relation: Relation
     bound: float
-
-    @property
-    def verdict(self) -> Verdict:
-        """Which side of the bound the whole interval lies on."""
-        low, high, bound = self.interval.low, self.interval.high, self.bound
-        if self.relation == "<=":
-            holds, fails = high <= bound, low > bound
-        else:
-            holds = low > bound if self.relation == ">" else low >= bound
-            fails = high < bound
-        return "confirmed" if holds else "contradicted" if fails else "inconclusive"
+    verdict: Verdict
 
     def __str__(self) -> str:
-        return f"{self.label} {self.interval} (claimed {self.relation} {self.bound:g})"
+        return f"{self.label} = {self.interval}, claimed {self.relation} {self.bound:g}"
+
+
+def compare(label: str, interval: Interval, relation: Relation, bound: float) -> Comparison:
+    """Compare a quantity with its bound.
+
+    Args:
+        label: What was measured.
+        interval: The estimate.
+        relation: How the claim says it lies to the bound.
+        bound: The bound, in the estimate's unit.
+
+    Returns:
+        The comparison with its verdict.
+    """
+    low, high = interval.low, interval.high
+    if relation == "<=":
+        holds, fails = high <= bound, low > bound
+    else:
+        holds, fails = (low > bound if relation == ">" else low >= bound), high < bound
+    verdict: Verdict = "confirmed" if holds else "contradicted" if fails else "inconclusive"
+    return Comparison(label, interval, relation, bound, verdict)
 
 
 @dataclass(frozen=True)
@@ -174,7 +187,7 @@ def _judge_on(tasks: tuple[str, ...], claim: Claim, evidence: Evidence) -> Judge
     problem = _too_little(claim, tasks, seeds, evidence.run)
     if problem:
         return Judgement(tasks, "inconclusive", problem, scores, (), seeds)
-    comparisons = tuple(_compare(claim, tasks, evidence))
+    comparisons = tuple(_comparisons(claim, tasks, evidence))
     verdicts = {comparison.verdict for comparison in comparisons}
     verdict: Verdict = "confirmed" if verdicts == {"confirmed"} else "inconclusive"
     if "contradicted" in verdicts:
@@ -200,7 +213,7 @@ def _too_little(claim: Claim, tasks: tuple[str, ...], seeds: dict[str, int], run
     return ""
 
 
-def _compare(claim: Claim, tasks: tuple[str, ...], evidence: Evidence) -> list[Comparison]:
+def _comparisons(claim: Claim, tasks: tuple[str, ...], evidence: Evidence) -> list[Comparison]:
     """Estimate the quantities of a claim."""
     match claim.kind:
         case "order":
@@ -227,7 +240,7 @@ def _order(claim: Claim, tasks: tuple[str, ...], evidence: Evidence) -> list[Com
             evidence.scores_RT(claim.metric, second, tasks),
         )
         label = f"{experiment.label(first)} - {experiment.label(second)}"
-        comparisons.append(Comparison(label, gap, ">", claim.margin))
+        comparisons.append(compare(label, gap, ">", claim.margin))
     return comparisons
 
 
@@ -236,7 +249,7 @@ def _bound(claim: Claim, tasks: tuple[str, ...], evidence: Evidence) -> Comparis
     assert claim.value is not None
     score = statistics.interval(evidence.scores_RT(claim.metric, claim.variant, tasks))
     label = evidence.run.experiment.label(claim.variant)
-    return Comparison(label, score, ">=" if claim.kind == "at_least" else "<=", claim.value)
+    return compare(label, score, ">=" if claim.kind == "at_least" else "<=", claim.value)
 
 
 def _ratio(claim: Claim, tasks: tuple[str, ...], evidence: Evidence) -> Comparison:
@@ -244,9 +257,9 @@ def _ratio(claim: Claim, tasks: tuple[str, ...], evidence: Evidence) -> Comparis
     assert claim.value is not None
     a, b = (evidence.scores_RT(claim.metric, name, tasks) for name in claim.variants)
     first, second = (evidence.run.experiment.label(name) for name in claim.variants)
-    excess = statistics.difference(a, b, scale=claim.value)
-    label = f"{first} / {second} = {statistics.ratio(a, b)}: {first} - {claim.value:g} x {second}"
-    return Comparison(label, excess, ">=", 0.0)
+    excess = compare("", statistics.difference(a, b, scale=claim.value), ">=", 0.0)
+    label = f"{first} / {second}"
+    return Comparison(label, statistics.ratio(a, b), ">=", claim.value, excess.verdict)
 
 
 def _reaches_before(claim: Claim, tasks: tuple[str, ...], evidence: Evidence) -> Comparison:
@@ -259,7 +272,7 @@ def _reaches_before(claim: Claim, tasks: tuple[str, ...], evidence: Evidence) ->
     labels = [evidence.run.experiment.label(name) for name in claim.variants]
     earlier = statistics.probability_of_improvement(-first, -second)  # fewer is better
     label = f"P({labels[0]} reaches {claim.value:g} before {labels[1]})"
-    return Comparison(label, earlier, ">", 0.5)
+    return compare(label, earlier, ">", 0.5)
 
 
 def _increases(claim: Claim, tasks: tuple[str, ...], evidence: Evidence) -> Comparison:
@@ -271,7 +284,7 @@ def _increases(claim: Claim, tasks: tuple[str, ...], evidence: Evidence) -> Comp
     else:
         rises = evidence.of_curves_RT(claim.metric, claim.variant, tasks, rise)
         label = f"{label}: change over training"
-    return Comparison(label, statistics.interval(rises), ">", claim.margin)
+    return compare(label, statistics.interval(rises), ">", claim.margin)
 
 
 def _absences(claim: Claim, tasks: tuple[str, ...], run: Run) -> tuple[str, ...]:

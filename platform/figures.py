@@ -30,6 +30,11 @@ _CAPTIONS: dict[PlotKind, str] = {
     ),
     "heatmap": "Share of visits in each cell, mean over seeds; cells never visited are white.",
 }
+_TITLES: dict[PlotKind, str] = {
+    "curves": "{subject} during training",
+    "bars": "{subject}: scores",
+    "heatmap": "Where the agents went ({subject})",
+}
 _STATISTICS = {
     "last": "of the last value",
     "last_half_mean": "of the average over the last half of training",
@@ -86,7 +91,9 @@ def _finish(figure: Figure, run: Run, plot: Plot, number: int) -> Drawing:
     """Render a figure in both formats."""
     metric = run.experiment.metrics[plot.metric] if plot.metric else None
     subject = plot.metric or str(plot.array)
-    title = plot.title or (metric.axis_label if metric else f"where the agents went ({subject})")
+    title = plot.title or _TITLES[plot.kind].format(
+        subject=metric.axis_label if metric else subject
+    )
     caption = _CAPTIONS[plot.kind].format(statistic=_STATISTICS[metric.statistic] if metric else "")
     slug = f"{number}-{plot.kind}-{re.sub(r'[^a-z0-9]+', '-', subject.lower())}"
     FigureCanvasAgg(figure)

@@ -112,7 +112,7 @@ def mark_handle(label: str) -> Line2D:
 
 def legend(figure: Figure, handles: Sequence[Artist]) -> None:
     """Put a legend above the panels, in as few rows as fit the figure's width."""
-    columns = max(2, int(figure.get_figwidth() / 1.3))
+    columns = max(2, int(figure.get_figwidth() / 1.1))
     figure.legend(
         handles=list(handles), loc="outside upper left", ncols=min(columns, len(handles)),
         borderaxespad=0.2, columnspacing=1.4, handletextpad=0.5,
