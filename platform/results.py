@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -192,7 +193,8 @@ def _read_trial(path: Path, trial_id: str) -> tuple[dict[str, Any], pd.DataFrame
     frame = pd.DataFrame(files.rows())
     for position, (column, value) in enumerate(identity.items()):
         frame.insert(position, column, value)
-    steps = int(_last(frame, "env_steps") or status.get("env_steps") or 0)
+    last = _last(frame, "env_steps")
+    steps = int(status.get("env_steps") or 0) if math.isnan(last) else int(last)
     seconds = _last(frame, "time/seconds")
     error = status.get("error") or {}
     record = identity | {
