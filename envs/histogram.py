@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_COUNT_AT = 16_384  # states added before they are sorted into the counts
+
 
 def entropy(counts: NDArray[np.integer]) -> float:
     """Plug-in estimate of the entropy of the distribution that counts were drawn from.
@@ -59,8 +61,22 @@ class StateHistogram:
         self.bin_widths = np.asarray(bin_widths, dtype=np.float64)
         if self.bin_widths.ndim != 1 or not (self.bin_widths > 0.0).all():
             raise ValueError(f"bin_widths must be positive numbers, got {bin_widths!r}")
-        self.bins = np.zeros((0, self.bin_widths.size), dtype=np.int64)
-        self.counts = np.zeros(0, dtype=np.int64)
+        self._bins = np.zeros((0, self.bin_widths.size), dtype=np.int64)
+        self._counts = np.zeros(0, dtype=np.int64)
+        self._uncounted: list[NDArray[np.int64]] = []  # bins of states added since; sorting is slow
+        self._uncounted_states = 0
+
+    @property
+    def bins(self) -> NDArray[np.int64]:
+        """Indices of the occupied bins in lexical order, shape (bins, d)."""
+        self._count()
+        return self._bins
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Number of states in each of :attr:`bins`, shape (bins,)."""
+        self._count()
+        return self._counts
 
     @property
     def total(self) -> int:
@@ -73,8 +89,10 @@ class StateHistogram:
         Args:
             states: Shape (N, d).
         """
-        bins = np.floor(np.asarray(states) / self.bin_widths).astype(np.int64)
-        self._add(bins, np.ones(len(bins), dtype=np.int64))
+        self._uncounted.append(np.floor(np.asarray(states) / self.bin_widths).astype(np.int64))
+        self._uncounted_states += len(states)
+        if self._uncounted_states >= _COUNT_AT:
+            self._count()
 
     def merge(self, other: StateHistogram) -> None:
         """Add the counts of another histogram.
@@ -87,6 +105,7 @@ class StateHistogram:
                 f"cannot merge bins of widths {other.bin_widths.tolist()} into bins of widths "
                 f"{self.bin_widths.tolist()}"
             )
+        self._count()
         self._add(other.bins, other.counts)
 
     def coarsened(self, factor: int) -> StateHistogram:
@@ -123,8 +142,9 @@ class StateHistogram:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up a state of :meth:`state_dict`."""
-        self.bins = np.array(state["bins"], dtype=np.int64).reshape(-1, self.bin_widths.size)
-        self.counts = np.array(state["counts"], dtype=np.int64)
+        self._bins = np.array(state["bins"], dtype=np.int64).reshape(-1, self.bin_widths.size)
+        self._counts = np.array(state["counts"], dtype=np.int64)
+        self._uncounted, self._uncounted_states = [], 0
 
     def _grid(
         self, low: Sequence[float], high: Sequence[float]
@@ -133,12 +153,18 @@ class StateHistogram:
         last = np.ceil(np.asarray(high) / self.bin_widths).astype(np.int64)
         return first, last
 
+    def _count(self) -> None:
+        if self._uncounted:
+            bins = np.concatenate(self._uncounted)
+            self._uncounted, self._uncounted_states = [], 0
+            self._add(bins, np.ones(len(bins), dtype=np.int64))
+
     def _add(self, bins: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
-        bins = np.concatenate([self.bins, bins])
-        counts = np.concatenate([self.counts, counts])
-        self.bins, place = np.unique(bins, axis=0, return_inverse=True)
-        self.counts = np.zeros(len(self.bins), dtype=np.int64)
-        np.add.at(self.counts, place.ravel(), counts)
+        bins = np.concatenate([self._bins, bins])
+        counts = np.concatenate([self._counts, counts])
+        self._bins, place = np.unique(bins, axis=0, return_inverse=True)
+        self._counts = np.zeros(len(self._bins), dtype=np.int64)
+        np.add.at(self._counts, place.ravel(), counts)
 
 
 class RecentStates:

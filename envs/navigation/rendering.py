@@ -30,7 +30,7 @@ class HallRenderer:
     """
 
     def __init__(self, geometry: HallGeometry) -> None:
-        self._extent = geometry.outer_radius + 0.5
+        self._extent = 1.05 * geometry.outer_radius
         self._scale = FRAME_SIZE / (2.0 * self._extent)  # pixels a world unit
         self._background = self._draw_background(geometry)
 
