@@ -20,6 +20,10 @@ class Interruption(Stopper):
     def __init__(self) -> None:
         self._requested = threading.Event()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Give nothing: Tune pickles its stopper into a state file that nobody reads."""
+        return {}
+
     def request(self) -> None:
         """Ask for the end."""
         self._requested.set()

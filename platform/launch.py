@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,12 +61,14 @@ class Outcome:
         states: Trial id -> its state.
         failures: Trial id -> one line saying why it failed.
         interrupted: Whether it was stopped by Ctrl-C or SIGTERM.
+        report: The report, where one was asked for and the launch was not interrupted.
     """
 
     folder: RunFolder
     states: Mapping[str, str]
     failures: Mapping[str, str]
     interrupted: bool
+    report: Path | None = None
 
     @property
     def complete(self) -> bool:
@@ -74,13 +76,16 @@ class Outcome:
         return bool(self.states) and all(state == DONE for state in self.states.values())
 
 
-def launch(experiment: Experiment, options: Options, sweep: Sweep | None = None) -> Outcome:
+def launch(
+    experiment: Experiment, options: Options, sweep: Sweep | None = None, *, report: bool = False
+) -> Outcome:
     """Run the trials of an experiment that are not done yet, and wait for them.
 
     Args:
         experiment: The resolved experiment.
         options: How to launch.
         sweep: Search settings in the experiment's space instead of running it as it is.
+        report: Build the report when the trials have ended, before MLflow is sent the rest.
 
     Returns:
         How it ended. Failed trials do not raise.
@@ -96,7 +101,7 @@ def launch(experiment: Experiment, options: Options, sweep: Sweep | None = None)
     )
     ownership = Ownership.take(folder.path)
     try:
-        return _launch_into(folder, experiment, options, sweep)
+        return _launch_into(folder, experiment, options, sweep, report)
     except OSError as error:
         raise explain(error, folder.path) from error
     finally:
@@ -104,7 +109,11 @@ def launch(experiment: Experiment, options: Options, sweep: Sweep | None = None)
 
 
 def _launch_into(
-    folder: RunFolder, experiment: Experiment, options: Options, sweep: Sweep | None
+    folder: RunFolder,
+    experiment: Experiment,
+    options: Options,
+    sweep: Sweep | None,
+    report: bool,
 ) -> Outcome:
     manifest.begin(folder, options.command, experiment.preset)
     status = manifest.INCOMPLETE
@@ -112,16 +121,26 @@ def _launch_into(
     try:
         interrupted = _train(folder, experiment, options, sweep, mirror)
         outcome = outcome_of(folder, interrupted=interrupted)
-        if interrupted:
-            status = manifest.INTERRUPTED
-        elif outcome.complete:
-            status = manifest.FINISHED
-        return outcome
-    finally:
+        status = _status(outcome)
         manifest.end(folder, status)
+        if report and not interrupted:
+            from expedition.platform.report import build
+
+            outcome = replace(outcome, report=build(folder.path))
+        return outcome
+    except BaseException:
+        manifest.end(folder, status)
+        raise
+    finally:
         folder.remove_scratch()
         if mirror is not None:
             mirror.close()
+
+
+def _status(outcome: Outcome) -> str:
+    if outcome.interrupted:
+        return manifest.INTERRUPTED
+    return manifest.FINISHED if outcome.complete else manifest.INCOMPLETE
 
 
 def _train(

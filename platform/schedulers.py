@@ -8,9 +8,9 @@ trials of the same variant and task.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from ray import tune
@@ -22,6 +22,7 @@ from ray.tune.schedulers import (
 )
 from ray.tune.search.sample import Domain
 
+from expedition.algorithms.registry import config_class
 from expedition.platform.errors import UserError, unknown
 from expedition.platform.groups import GroupedScheduler
 from expedition.platform.objective import Objective
@@ -30,11 +31,8 @@ from expedition.platform.schema import Metric
 from expedition.platform.spec import Experiment
 from expedition.platform.trainable import OBJECTIVE
 
-SearcherName = Literal["random", "grid", "optuna"]
-SchedulerName = Literal["none", "asha", "median", "pbt"]
-
-SEARCHERS: tuple[SearcherName, ...] = ("random", "grid", "optuna")
-SCHEDULERS: tuple[SchedulerName, ...] = ("none", "asha", "median", "pbt")
+SEARCHERS = ("random", "grid", "optuna")
+SCHEDULERS = ("none", "asha", "median", "pbt")
 
 _LISTS = ("grid_search", "choice")
 ASHA_FACTOR = 3  # keep the best third at a ninth and at a third of the budget
@@ -56,8 +54,8 @@ class Sweep:
     """
 
     samples: int
-    searcher: SearcherName
-    scheduler: SchedulerName
+    searcher: str
+    scheduler: str
     metric: Metric
     seed: int = 0
 
@@ -97,6 +95,41 @@ class Sweep:
                 "--scheduler pbt trains one population: choose one variant, task and seed with"
                 " --variants, --tasks and --seeds 1"
             )
+
+
+def sweepable(experiment: Experiment, metric: str | None) -> Experiment:
+    """Keep the variants that a sweep can tune, and put its metric first.
+
+    Args:
+        experiment: The resolved experiment.
+        metric: Name of the metric to optimise; the headline when not given. As the first metric
+            it is the one that tables and the report rank points by.
+
+    Returns:
+        The experiment without its references and without variants that lack a searched setting.
+
+    Raises:
+        UserError: There is no such metric, or nothing is left to tune.
+    """
+    if metric is not None and metric not in experiment.metrics:
+        raise unknown("metric", metric, experiment.metrics, "--metric")
+    first = metric or experiment.headline[0]
+    metrics = {first: experiment.metrics[first], **experiment.metrics}
+    variants = {
+        name: variant
+        for name, variant in experiment.variants.items()
+        if not variant.reference and _has_settings(variant.algorithm, experiment.search)
+    }
+    if not variants:
+        raise UserError(
+            f"no variant of {experiment.name} has all of {', '.join(experiment.search)}"
+        )
+    return experiment.model_copy(update={"variants": variants, "metrics": metrics})
+
+
+def _has_settings(algorithm: str, names: Iterable[str]) -> bool:
+    config = config_class(algorithm)()
+    return all(hasattr(config, name.partition(".")[0]) for name in names)
 
 
 def _choose(kind: str, name: str, valid: Sequence[str]) -> None:

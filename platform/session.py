@@ -17,6 +17,7 @@ _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # sends nothing home
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they mean in the user's shell
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # silences a warning about CUDA_VISIBLE_DEVICES
+    "RAY_AIR_NEW_OUTPUT": "0",  # the old output is silent at verbosity 0, the new one is not
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard copies of the rows
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a failed trial has no metrics, and that is fine
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the launch has its own (see interrupt.py)
@@ -41,9 +42,9 @@ def ray_session(address: str | None, *, debug: bool) -> Iterator[None]:
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+    quiet(debug)
     import ray
 
-    quiet(debug)
     common = {"logging_level": _level(debug), "log_to_driver": debug}
     if ray.is_initialized():  # a notebook's or a test's session, which is not ours to end
         yield
@@ -81,6 +82,8 @@ def _level(debug: bool) -> int:
 
 def quiet(debug: bool) -> None:
     """Silence the loggers of Ray: what matters of it appears in the launch's own table."""
+    import ray.rllib  # noqa: F401 - sets the level of its logger when imported, so it must come first
+
     level = logging.INFO if debug else logging.CRITICAL
     for name in ("ray", "ray.tune", "ray.rllib", "ray.train", "ray.data"):
         logging.getLogger(name).setLevel(level)

@@ -190,6 +190,10 @@ class Reporter(tune.Callback):
         self._stopper = stopper
         self._mirror = mirror
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Give nothing: Tune pickles its callbacks into a state file that nobody reads."""
+        return {}
+
     def on_trial_start(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:

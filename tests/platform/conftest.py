@@ -1,0 +1,40 @@
+"""Fixtures for tests of the platform: a quick method, a small experiment, a small Ray."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PLUGIN = str(Path(__file__).parent / "plugin")
+
+# Before any test starts Ray: its workers inherit the path, and so find the method "fake".
+sys.path.insert(0, PLUGIN)
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    part for part in (PLUGIN, os.environ.get("PYTHONPATH")) if part
+)
+
+
+@pytest.fixture(scope="module")
+def ray_of_two() -> Iterator[None]:
+    """Ray with two CPUs for one module."""
+    import ray
+
+    from expedition.platform.session import quiet
+
+    quiet(False)
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def deaths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder in which processes of the fake method note that they died."""
+    folder = tmp_path / "deaths"
+    folder.mkdir()
+    monkeypatch.setenv("EXPEDITION_FAKE_DEATHS", str(folder))
+    return folder
