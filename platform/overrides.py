@@ -80,10 +80,10 @@ def apply(data: Mapping[str, Any], overrides: Sequence[Override]) -> dict[str, A
     merged = dict(data)
     for override in overrides:
         merged = _set(merged, override.path, override)
-        if override.path[0] == "config" and len(override.path) > 1:
+        variants = merged.get("variants")
+        if override.path[0] == "config" and isinstance(variants, Mapping):
             merged["variants"] = {
-                name: _without(variant, override.path)
-                for name, variant in merged.get("variants", {}).items()
+                name: _without(variant, override.path) for name, variant in variants.items()
             }
         if override.path[0] == "env_config" and len(override.path) > 1:
             _refuse_hidden(merged.get("tasks"), override)

@@ -65,7 +65,6 @@ def run(argv: Sequence[str]) -> int:
     try:
         status = app(arguments, prog_name="expedition", standalone_mode=False)
     except KeyboardInterrupt:
-        print("expedition: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # `expedition list | head`: the reader left, nothing is wrong
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
