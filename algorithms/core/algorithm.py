@@ -1,5 +1,6 @@
 """The off-policy algorithm: collect a fragment, learn from the replay, repeat."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -248,10 +249,12 @@ def _merged(trackers: list[CoverageTracker | None]) -> CoverageTracker | None:
     present = [tracker for tracker in trackers if tracker is not None]
     if not present:
         return None
-    first, *others = present
-    for other in others:
-        first.merge(other)
-    return first
+    if len(present) == 1:
+        return present[0]
+    merged = copy.deepcopy(present[0])  # what comes from another process is read-only
+    for other in present[1:]:
+        merged.merge(other)
+    return merged
 
 
 def _get_metrics(runner: TransitionEnvRunner) -> ResultDict:

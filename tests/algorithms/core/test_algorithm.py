@@ -1,0 +1,209 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+import torch
+from ray import tune
+from ray.rllib.algorithms.algorithm import Algorithm
+
+from expedition.algorithms.core.errors import NonFiniteLossError
+from expedition.algorithms.core.metrics import curate
+from expedition.algorithms.sac import SAC, SACConfig
+from expedition.algorithms.smm import SMMConfig
+
+
+def config(env: str = "expedition/Navigation-v0", **settings: Any) -> SACConfig:
+    small = {
+        "hidden_sizes": (8, 8),
+        "train_batch_size": 16,
+        "warmup_steps": 40,
+        "iteration_steps": 100,
+        "replay_capacity": 1000,
+    }
+    return SACConfig().environment(env).training(**(small | settings)).debugging(seed=1)
+
+
+@pytest.mark.parametrize(("ratio", "updates"), [(1, 160), (0.3, 48), (2.5, 400), (0, 0)])
+def test_the_update_to_data_ratio_is_exact(ratio: float, updates: int):
+    algo = config(updates_per_step=ratio).build_algo()
+    for _ in range(2):
+        result = algo.train()
+    assert (result["env_steps"], result["updates"]) == (200, updates)
+    assert algo.learner_group._learner.updates == updates
+    algo.stop()
+
+
+def test_fragments_and_copies_change_when_updates_are_made_but_not_how_many():
+    made = config(fragment_steps=5).env_runners(num_envs_per_env_runner=4).build_algo()
+    made.train()
+    assert (made.env_steps, made.updates) == (100, 60)
+    made.stop()
+
+
+def test_warm_up_acts_uniformly_or_with_the_policy_as_asked():
+    def first_actions(**settings: Any) -> np.ndarray:
+        algo = config(warmup_steps=100, updates_per_step=0, **settings).build_algo()
+        algo.learner_group._learner.replay  # noqa: B018  built with the algorithm
+        algo.train()
+        actions = algo.learner_group._learner.replay.newest(100)["actions"].numpy()
+        algo.stop()
+        return actions
+
+    uniform = first_actions(warmup_actions="uniform")
+    policy = first_actions(warmup_actions="policy")
+    # Uniform on (-1, 1) has variance 1/3; tanh of a standard normal about 0.39.
+    assert abs(uniform.var() - 1 / 3) < 0.05
+    assert not np.array_equal(uniform, policy)
+
+
+def test_the_local_runner_acts_with_the_learners_own_tensors():
+    algo = config().build_algo()
+    learner = algo.learner_group._learner
+    for _ in range(2):
+        algo.train()
+    online = dict(learner.module["default_policy"].named_parameters())
+    for name, parameter in algo.env_runner.module.named_parameters():
+        assert parameter.data_ptr() == online[name].data_ptr(), name
+    algo.stop()
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others():
+    def curve(seed: int) -> list[dict[str, float]]:
+        algo = config().debugging(seed=seed).build_algo()
+        rows = [curate(algo.train()) for _ in range(3)]
+        algo.stop()
+        return [{k: v for k, v in row.items() if not k.startswith("time/")} for row in rows]
+
+    assert curve(3) == curve(3)
+    assert curve(3)[2]["learner/q_loss"] != curve(4)[2]["learner/q_loss"]
+
+
+def test_evaluation_does_not_disturb_training():
+    def final_weights(**evaluation: int) -> dict[str, np.ndarray]:
+        algo = config().evaluation(**evaluation).build_algo()
+        for _ in range(3):
+            algo.train()
+        weights = algo.policy_state()
+        algo.stop()
+        return weights
+
+    with_evaluation = final_weights(evaluation_interval=1, evaluation_duration=3)
+    without = final_weights()
+    for name, array in without.items():
+        np.testing.assert_array_equal(array, with_evaluation[name], err_msg=name)
+
+
+def test_results_carry_curated_metrics_with_coverage_and_history():
+    settings = {"num_historical_policies": 3, "historical_every": 1}
+    algo = config(**settings).evaluation(evaluation_interval=2, evaluation_duration=8).build_algo()
+    first, second = curate(algo.train()), curate(algo.train())
+    assert second["env_steps"] == 200
+    assert "eval/return_mean" not in first
+    assert second["eval/episodes"] == 8
+    assert {"coverage/halls_window", "learner/q_loss", "train/return_mean"} <= second.keys()
+    assert second["eval/historical/coverage/max_radius"] > 0
+    arrays = algo.coverage_arrays()
+    assert arrays["train/visits"].sum() == 200
+    assert arrays["eval/visits"].sum() == 800
+    algo.stop()
+
+
+def test_remote_runners_collect_the_same_budget_and_merge_their_coverage():
+    algo = config(fragment_steps=5, updates_per_step=0.5).env_runners(num_env_runners=2)
+    algo = algo.build_algo()
+    for _ in range(2):
+        result = curate(algo.train())
+    assert (result["env_steps"], result["updates"]) == (200, 80)
+    assert algo.coverage_arrays()["train/visits"].sum() == 200
+    weights = algo.policy_state()
+    algo._collect()
+    for held in algo._each_runner(lambda runner: runner.module.get_state()):
+        for name, array in weights.items():
+            np.testing.assert_array_equal(array, held[name])
+    algo.stop()
+
+
+@pytest.mark.slow
+def test_a_killed_runner_is_replaced_and_training_goes_on():
+    made = config(fragment_steps=5).env_runners(num_env_runners=2)
+    made = made.fault_tolerance(restart_failed_env_runners=True).build_algo()
+    made.train()
+    victim = made.env_runner_group._worker_manager.actors()[1]
+    ray.kill(victim, no_restart=False)
+    for _ in range(3):
+        result = made.train()
+    assert result["env_steps"] == 400
+    assert made.env_runner_group.num_healthy_remote_workers() == 2
+    made.stop()
+
+
+def test_a_checkpoint_is_an_rllib_checkpoint(tmp_path: Path):
+    algo = config().build_algo()
+    algo.train()
+    algo.save_to_path(tmp_path)
+    other = Algorithm.from_checkpoint(str(tmp_path))
+    assert isinstance(other, SAC)
+    assert (other.env_steps, other.updates, other.iteration) == (100, 60, 1)
+    first, second = (
+        {k: v for k, v in curate(a.train()).items() if not k.startswith("time/")}
+        for a in (algo, other)
+    )
+    assert first == second
+    algo.stop()
+    other.stop()
+
+
+def test_restoring_an_older_checkpoint_takes_its_weights(tmp_path: Path):
+    algo = config().build_algo()
+    algo.train()
+    algo.save_to_path(tmp_path)
+    before = {name: array.copy() for name, array in algo.policy_state().items()}
+    for _ in range(2):
+        algo.train()
+    algo.restore_from_path(tmp_path)
+    for name, array in algo.policy_state().items():
+        np.testing.assert_array_equal(array, before[name])
+    algo.stop()
+
+
+def test_a_loss_that_is_not_finite_stops_training_and_says_where():
+    algo = config().build_algo()
+    algo.train()
+    learner = algo.learner_group._learner
+    with torch.no_grad():
+        next(learner.module["default_policy"].q.parameters()).fill_(float("nan"))
+    with pytest.raises(NonFiniteLossError, match=r"q_loss is nan.* at env step 200, update 160"):
+        algo.train()
+    algo.stop()
+
+
+@pytest.mark.slow
+def test_rllibs_algorithm_is_a_tune_trainable(tmp_path: Path):
+    grid = config().to_dict() | {"q_lr": tune.grid_search([1e-3, 1e-4])}
+    results = tune.Tuner(
+        SAC,
+        param_space=grid,
+        run_config=tune.RunConfig(
+            stop={"training_iteration": 2}, storage_path=str(tmp_path), verbose=0
+        ),
+    ).fit()
+    assert [result.metrics["env_steps"] for result in results] == [200, 200]
+    assert not results.errors
+
+
+def test_several_learners_are_refused_with_a_remedy():
+    with pytest.raises(ValueError, match="num_learners=2: the replay has one owner"):
+        config().learners(num_learners=2).build_algo()
+
+
+def test_the_plain_rllib_way_needs_no_platform():
+    algo = (
+        SMMConfig()
+        .environment("expedition/Navigation-v0", env_config={"halls": 5})
+        .training(num_skills=3, hidden_sizes=(8, 8), warmup_steps=50, iteration_steps=100)
+        .build_algo()
+    )
+    assert algo.train()["learners"]["default_policy"]["skill_entropy"] > 0
+    algo.stop()
