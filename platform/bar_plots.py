@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -13,6 +14,7 @@ from expedition.platform.results import Run
 from expedition.platform.schema import Plot
 from expedition.platform.spec import Experiment
 from expedition.platform.style import (
+    DASHED,
     INK,
     REFERENCE,
     colours,
@@ -50,9 +52,11 @@ def draw(run: Run, plot: Plot) -> Figure | None:
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     if plot.by == "task":
-        _by_task(axes, experiment, plot, data, tasks, ranked)
+        handles = _by_task(axes, experiment, plot, data, tasks, ranked)
     else:
-        _by_variant(axes, experiment, data, tasks, ranked)
+        handles = _by_variant(axes, experiment, data, tasks, ranked)
+    if handles:
+        legend(figure, handles)
     axes.set_ylabel(metric.axis_label)
     axes.set_xlim(-0.5, len(groups) - 0.5)
     axes.grid(axis="x", visible=False)
@@ -68,13 +72,15 @@ def _by_task(
     data: pd.DataFrame,
     tasks: list[str],
     ranked: list[str],
-) -> None:
-    """Draw a group a task and a bar a variant."""
+) -> list[Artist]:
+    """Draw a group a task and a bar a variant; return the legend's entries."""
     palette, places = colours(experiment), _places(len(ranked))
     for group, task in enumerate(tasks):
         for variant, place in zip(ranked, places, strict=True):
             _bar(axes, _values(data, task, variant), group + place, palette[variant], len(ranked))
-    handles = [square_handle(experiment.label(name), palette[name]) for name in ranked]
+    handles: list[Artist] = [
+        square_handle(experiment.label(name), palette[name]) for name in ranked
+    ]
     references = [name for name, v in experiment.variants.items() if v.reference]
     for name in references:
         if _reference(axes, data, tasks, name):
@@ -82,28 +88,29 @@ def _by_task(
     if _paper_marks(axes, experiment, plot, tasks, ranked):
         handles.append(mark_handle("the paper"))
     axes.set_xticks(range(len(tasks)), tasks if len(tasks) > 1 else [""])
-    legend(axes.figure, handles)
+    return handles
 
 
 def _by_variant(
     axes: Axes, experiment: Experiment, data: pd.DataFrame, tasks: list[str], ranked: list[str]
-) -> None:
-    """Draw a group a variant and a bar a task."""
+) -> list[Artist]:
+    """Draw a group a variant and a bar a task; return the legend's entries."""
     palette, places = shades(tasks), _places(len(tasks))
     for group, variant in enumerate(ranked):
         for task, place in zip(tasks, places, strict=True):
             colour = palette[task] if len(tasks) > 1 else colours(experiment)[variant]
             _bar(axes, _values(data, task, variant), group + place, colour, len(tasks))
-    handles = [square_handle(task, palette[task]) for task in tasks] if len(tasks) > 1 else []
-    for name, variant in experiment.variants.items():
-        if variant.reference and len(tasks) == 1:
+    handles: list[Artist] = [square_handle(task, palette[task]) for task in tasks]
+    if len(tasks) == 1:
+        handles = []
+    for name, declared in experiment.variants.items():
+        if declared.reference and len(tasks) == 1:
             values = _values(data, tasks[0], name)
             if len(values):
-                axes.axhline(values.mean(), color=REFERENCE, linestyle=(0, (4, 2)), linewidth=1.3)
+                axes.axhline(values.mean(), color=REFERENCE, **DASHED)
                 handles.append(line_handle(experiment.label(name), REFERENCE, reference=True))
     axes.set_xticks(range(len(ranked)), [experiment.label(name) for name in ranked])
-    if handles:
-        legend(axes.figure, handles)
+    return handles
 
 
 def _places(count: int) -> np.ndarray:
@@ -140,8 +147,7 @@ def _reference(axes: Axes, data: pd.DataFrame, tasks: list[str], name: str) -> b
         if len(values):
             reach = GROUP_WIDTH / 2 + 0.06
             axes.hlines(
-                values.mean(), group - reach, group + reach, color=REFERENCE,
-                linestyle=(0, (4, 2)), linewidth=1.4, zorder=5,
+                values.mean(), group - reach, group + reach, color=REFERENCE, zorder=5, **DASHED,
             )  # fmt: skip
             drawn = True
     return drawn

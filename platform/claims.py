@@ -295,7 +295,7 @@ def _absences(claim: Claim, tasks: tuple[str, ...], run: Run) -> tuple[str, ...]
         & (run.trials["state"] != DONE)
     ]
     return tuple(
-        f"{run.experiment.label(variant)} on {task}: {len(group)} of "
+        f"{run.experiment.label(str(variant))} on {task}: {len(group)} of "
         f"{len(run.experiment.seeds)} seeds {state}"
         for (task, variant, state), group in mine.groupby(["task", "variant", "state"], sort=False)
     )

@@ -11,7 +11,7 @@ from expedition.platform import scores as scoring
 from expedition.platform import statistics
 from expedition.platform.results import Run
 from expedition.platform.schema import Plot
-from expedition.platform.style import colours, legend, line_handle, steps_axis
+from expedition.platform.style import DASHED, colours, legend, line_handle, steps_axis
 
 PANEL_IN = (3.1, 2.35)  # inches: width and height of a panel
 COLUMNS = 3  # panels in a row
@@ -75,7 +75,7 @@ def _curve(axes: Axes, data: pd.DataFrame, colour: str, reference: bool) -> None
     ]
     grid, curves_RE = statistics.on_grid(seeds)
     mean, low, high = statistics.band(curves_RE)
-    style = {"linestyle": (0, (4, 2)), "linewidth": 1.3} if reference else {}
+    style = dict(DASHED) if reference else {}
     if len(grid) == 1:  # one iteration so far: a line would not show
         style["marker"] = "o"
     axes.plot(grid, mean, color=colour, zorder=2 if reference else 3, **style)

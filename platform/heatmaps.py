@@ -58,17 +58,17 @@ def draw(run: Run, plot: Plot) -> Figure | None:
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(tasks), len(variants), squeeze=False)
     norm = _norm([visited.share for visited in maps.values()], plot.log)
-    image = None
+    images = []
     for row, task in zip(grid, tasks, strict=True):
         for axes, variant in zip(row, variants, strict=True):
             _bare(axes)
             if (task, variant) in maps:
-                image = _show(axes, maps[task, variant], norm)
+                images.append(_show(axes, maps[task, variant], norm))
             if task == tasks[0]:
                 axes.set_title(experiment.label(variant), loc="center", fontsize=9)
         if len(tasks) > 1:
             row[0].set_ylabel(task)
-    scale = figure.colorbar(image, ax=grid, shrink=0.75, aspect=30, pad=0.02)
+    scale = figure.colorbar(images[0], ax=grid, shrink=0.75, aspect=30, pad=0.02)
     scale.outline.set_visible(False)
     scale.set_label("share of visits", color=QUIET)
     scale.ax.tick_params(which="both", length=0)

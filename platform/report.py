@@ -135,7 +135,7 @@ def _score_matrix(run: Run, metric: str) -> dict[str, Any]:
             ],
             "iqm": part["iqm"].iloc[-1],
         }
-        for variant, part in table.groupby("variant", sort=False)
+        for variant, part in ((str(v), p) for v, p in table.groupby("variant", sort=False))
     ]
     return {"metric": run.experiment.metrics[metric], "tasks": tasks, "rows": rows}
 
@@ -160,7 +160,7 @@ def _provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
             continue
         name = key.replace("_", " ")
         if key == "git" and isinstance(value, Mapping):
-            changes = {True: " with uncommitted changes", False: ""}.get(value.get("dirty"), "")
+            changes = " with uncommitted changes" if value.get("dirty") else ""
             rows.append(("revision", f"{value.get('revision') or 'not a checkout'}{changes}"))
         elif isinstance(value, Mapping):
             parts = (f"{k.replace('_', ' ')} {v}" for k, v in value.items() if v is not None)

@@ -35,6 +35,10 @@ Where = Callable[[KeyPath], str]
 """Names the place of a key in messages: ``("budget",)`` -> ``"fig2c.yaml:12: budget"``."""
 
 
+def _one_task() -> dict[Name, Config]:
+    return {"default": {}}
+
+
 class Experiment(Strict):
     """An experiment with one preset applied: everything that decides what runs.
 
@@ -68,7 +72,7 @@ class Experiment(Strict):
     description: str = ""
     env: str
     env_config: Config = Field(default_factory=dict)
-    tasks: dict[Name, Config] = Field(default_factory=lambda: {"default": {}}, min_length=1)
+    tasks: dict[Name, Config] = Field(default_factory=_one_task, min_length=1)
     config: Config = Field(default_factory=dict)
     variants: dict[Name, Variant] = Field(min_length=1)
     seeds: Annotated[tuple[int, ...], BeforeValidator(seed_list)] = (0, 1, 2, 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from matplotlib import colormaps, rc_context
 from matplotlib.artist import Artist
@@ -22,6 +23,8 @@ from expedition.platform.spec import Experiment
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D")
 REFERENCE = "#7A7A7A"
 INK, QUIET, GRID = "#1F2328", "#59636E", "#E4E7EB"
+
+DASHED: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.3}  # of references
 
 _RC = {
     "figure.dpi": 100,
@@ -93,7 +96,7 @@ def shades(names: Sequence[str]) -> dict[str, str]:
 
 def line_handle(label: str, colour: str, reference: bool) -> Line2D:
     """Make a legend entry for a curve; a reference is dashed."""
-    style = {"linestyle": (0, (4, 2)), "linewidth": 1.3} if reference else {}
+    style: dict[str, Any] = DASHED if reference else {}
     return Line2D([], [], color=colour, label=label, **style)
 
 

@@ -34,7 +34,7 @@ def score_table(run: Run, metric: str) -> pd.DataFrame:
     table = scoring.table(run, experiment.metrics[metric])
     data = scoring.at_best_points(run, table)
     tasks = tuple(experiment.tasks)
-    columns = [(task, (task,)) for task in tasks]
+    columns: list[tuple[str, tuple[str, ...]]] = [(task, (task,)) for task in tasks]
     if len(tasks) > 1:
         columns.append((POOLED, tasks))
     rows = []
