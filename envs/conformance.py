@@ -9,6 +9,7 @@ says what was expected and what was found.
 
 from __future__ import annotations
 
+import copy
 import pickle
 import warnings
 from collections.abc import Iterator
@@ -71,9 +72,10 @@ def check_api(env_id: str, **kwargs: Any) -> None:
 def check_spec_pickles(env_id: str, **kwargs: Any) -> None:
     """The spec survives pickling and makes the same environment, as remote workers need."""
     env = gym.make(env_id, **kwargs)
-    copy = gym.make(pickle.loads(pickle.dumps(env.spec)))
-    _expect(copy.observation_space == env.observation_space, env_id, "a pickled spec: same space")
-    first, second = (list(_rollout(e, seed=3, steps=_STEPS)) for e in (env, copy))
+    other = gym.make(pickle.loads(pickle.dumps(env.spec)))
+    same = other.observation_space == env.observation_space
+    _expect(same, env_id, "the same observation space from a pickled spec")
+    first, second = (list(_rollout(e, seed=3, steps=_STEPS)) for e in (env, other))
     _expect_equal(first, second, env_id, "the roll-out of an environment made from a pickled spec")
 
 
@@ -158,12 +160,13 @@ def check_snapshot(env_id: str, **kwargs: Any) -> None:
     pairs: list[list[Any]] = [single, sync]
     if gym.spec(env_id).vector_entry_point is not None:
         pairs.append([make_vector(env_id, 2, **kwargs) for _ in range(2)])
-    for original, copy in pairs:
+    for original, other in pairs:
         list(_rollout(original, seed=11, steps=_STEPS // 2))
-        copy.reset(seed=12)
-        restore(copy, capture(original))
-        expected = list(_continue(original, steps=_STEPS))
-        _expect_equal(list(_continue(copy, steps=_STEPS)), expected, env_id, "the restored copy")
+        other.reset(seed=12)
+        restore(other, capture(original))
+        expected = list(_continue(original, seed=13, steps=_STEPS))
+        found = list(_continue(other, seed=13, steps=_STEPS))
+        _expect_equal(found, expected, env_id, "the restored copy")
 
 
 def check_render(env_id: str, **kwargs: Any) -> None:
@@ -223,15 +226,17 @@ def _make_sync(env_id: str, copies: int, **kwargs: Any) -> SyncVectorEnv:
 
 
 def _rollout(env: Any, *, seed: int, steps: int, stop: bool = False) -> Iterator[tuple[Any, ...]]:
-    """Steps under actions drawn with ``seed``; ``stop`` ends with the first episode."""
-    env.action_space.seed(seed)
+    """The start and steps of a new episode; ``stop`` ends with it, else others follow."""
     yield (env.reset(seed=seed)[0], 0.0, False, False)
-    yield from _continue(env, steps=steps, stop=stop)
+    yield from _continue(env, seed=seed, steps=steps, stop=stop)
 
 
-def _continue(env: Any, *, steps: int, stop: bool = False) -> Iterator[tuple[Any, ...]]:
+def _continue(env: Any, *, seed: int, steps: int, stop: bool = False) -> Iterator[tuple[Any, ...]]:
+    # A space of our own: that of the environment may be shared by all copies of its class.
+    actions = copy.deepcopy(env.action_space)
+    actions.seed(seed)
     for _ in range(steps):
-        observation, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+        observation, reward, terminated, truncated, _ = env.step(actions.sample())
         yield observation, reward, terminated, truncated
         if not isinstance(env, VectorEnv) and (terminated or truncated):
             if stop:

@@ -112,10 +112,13 @@ def _capture_layer(layer: Any) -> dict[str, Any]:
         return state | {"attributes": pack_attributes(layer, name, set(), _BASE_ATTRIBUTES)}
     if isinstance(layer, SyncVectorEnv):
         state["copies"] = [capture(copy) for copy in layer.envs]
-    if hasattr(layer, "load_state_dict") and not isinstance(layer, gym.Wrapper):
-        state["state"] = layer.state_dict()
-        return state | {"attributes": pack_attributes(layer, name, set(), _BASE_ATTRIBUTES)}
-    return state | {"attributes": pack_attributes(layer, name, {id(layer)})}
+    if isinstance(layer, gym.Wrapper | gym.vector.VectorWrapper):
+        return state | {"attributes": pack_attributes(layer, name, {id(layer)})}
+    # By name, because they may be attributes of the class.
+    attributes = pack_attributes(layer, name, set(), _BASE_ATTRIBUTES)
+    if hasattr(layer, "load_state_dict"):
+        return state | {"state": layer.state_dict(), "attributes": attributes}
+    return state | {"attributes": pack_attributes(layer, name, {id(layer)}) | attributes}
 
 
 def _restore_layer(layer: Any, state: dict[str, Any]) -> None:

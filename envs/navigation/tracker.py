@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -97,7 +98,8 @@ class HallTracker:
             raise ValueError(f"cannot merge a tracker of {other.geometry} into {self.geometry}")
         self._visits.merge(other._visits)
         self._recent.merge(other._recent)
-        self._logs.extend(other._logs)
+        # Shallow copies do: logs replace their arrays and never write into them.
+        self._logs.extend(copy.copy(log) for log in other._logs)
         self._explored |= other._explored
         self._max_radius = max(self._max_radius, other._max_radius)
 
