@@ -99,8 +99,8 @@ def test_finding_runs(finished: Path, tmp_path: Path) -> None:
     root = finished.parent
     assert results.find(str(finished)) == finished
     assert results.find("finished", root) == finished
-    with pytest.raises(UserError, match=r"no run 'finishd' .*did you mean 'finished'"):
-        results.find("finishd", root)
+    with pytest.raises(UserError, match=r"no run 'finished2' .*did you mean 'finished'"):
+        results.find("finished2", root)
     with pytest.raises(UserError, match="there are no runs yet"):
         results.find("x", tmp_path)
     with pytest.raises(UserError, match="not a run folder"):
