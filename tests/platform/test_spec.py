@@ -63,7 +63,7 @@ def test_resolved_file_reads_back_equal(tmp_path) -> None:
         ({"resources": {"cpus": 0}}, "resources.cpus: must be more than 0, not 0"),
         ({"variants": {}}, "variants: must not be empty, not {}"),
         ({"variants": {"a/b": {"algorithm": "sac"}}}, "variants.a/b: 'a/b' is not a name"),
-        ({"variants": {"a": {"algorith": "sac"}}}, "did you mean 'algorithm'?"),
+        ({"variants": {"a": {"algorithm_name": "sac"}}}, "did you mean 'algorithm'?"),
         ({"variants": {"a": {}}}, "variants.a.algorithm: required, but not given"),
         (
             {"metrics": {"m": {"key": "k", "statistic": "lastt"}}},
