@@ -17,10 +17,9 @@ from expedition.algorithms.core.env_runner import (
     TransitionEnvRunner,
     Transitions,
 )
-from expedition.algorithms.core.errors import EnvRunnersLostError, NonFiniteLossError
+from expedition.algorithms.core.errors import EnvRunnersLostError
 from expedition.algorithms.core.history import PolicyHistory
 from expedition.algorithms.core.learner import OffPolicyLearner, as_train_batch
-from expedition.algorithms.core.running_means import non_finite
 from expedition.envs.coverage import CoverageTracker
 
 _LOST_RUNNER_ATTEMPTS = 5
@@ -60,7 +59,9 @@ class OffPolicy(Algorithm):
                 max(0, self.env_steps - self.config.warmup_steps) * self.config.updates_per_step
             )
             self.learner_group.update(
-                batch=as_train_batch(transitions), num_updates=due - self.updates
+                batch=as_train_batch(transitions),
+                num_updates=due - self.updates,
+                env_steps=self.env_steps,
             )
             self.updates = due
         if self.history.size and (self.iteration + 1) % self.config.historical_every == 0:
@@ -160,9 +161,6 @@ class OffPolicy(Algorithm):
     def _report(self) -> None:
         statistics = self.learner_group.foreach_learner(_pop_statistics)
         means = next(iter(statistics)).get()
-        bad = non_finite(means)
-        if bad:
-            raise NonFiniteLossError(bad, self.env_steps, self.updates)
         self.metrics.log_dict(means, key=(LEARNER_RESULTS, DEFAULT_MODULE_ID), window=1)
         runner_metrics = self._each_runner(_get_metrics)
         self.metrics.aggregate(runner_metrics, key=ENV_RUNNER_RESULTS)

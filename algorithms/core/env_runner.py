@@ -154,7 +154,8 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
     ) -> StateDict:
         """RLlib's state, and the environments, running episodes, noise and tracker."""
         state = super().get_state(components, not_components=not_components, **kwargs)
-        if self._check_component(COMPONENT_ROLLOUT, components, not_components):
+        has_env = self.env is not None
+        if has_env and self._check_component(COMPONENT_ROLLOUT, components, not_components):
             state[COMPONENT_ROLLOUT] = self._rollout_state()
         return state
 

@@ -1,5 +1,6 @@
 """The off-policy learner: owns the replay and makes many gradient steps a call."""
 
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -12,6 +13,7 @@ from ray.rllib.utils.typing import ResultDict, StateDict
 from torch import Tensor
 
 from expedition.algorithms.core.env_runner import Transitions
+from expedition.algorithms.core.errors import NonFiniteLossError
 from expedition.algorithms.core.replay import Batch, TransitionReplay, transition_layout
 from expedition.algorithms.core.running_means import RunningMeans
 
@@ -47,6 +49,7 @@ class OffPolicyLearner(TorchLearner):
         *,
         training_data: TrainingData | None = None,
         num_updates: int = 0,
+        env_steps: int = 0,
         **_: Any,
     ) -> ResultDict:
         """Write new transitions and make gradient steps.
@@ -55,9 +58,13 @@ class OffPolicyLearner(TorchLearner):
             batch: New transitions of the default module, from ``as_train_batch``.
             training_data: The same, as RLlib's learner group passes it.
             num_updates: Gradient steps to make.
+            env_steps: Environment steps so far, for error messages.
 
         Returns:
             Empty: statistics are read with ``pop_statistics``.
+
+        Raises:
+            NonFiniteLossError: If a loss became NaN or infinite.
         """
         if batch is None:
             assert training_data is not None
@@ -67,6 +74,9 @@ class OffPolicyLearner(TorchLearner):
         for _update in range(num_updates):
             self._means.add(self._step(self.replay.sample(self.config.train_batch_size)))
         self.updates += num_updates
+        if not self._means.is_finite():
+            bad = {k: v for k, v in self._means.pop().items() if not math.isfinite(v)}
+            raise NonFiniteLossError(bad, env_steps, self.updates)
         self._weights_seq_no += 1
         return {}
 

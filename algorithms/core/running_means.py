@@ -1,7 +1,5 @@
 """Means of learner statistics, kept on the device and read once an iteration."""
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -24,6 +22,10 @@ class RunningMeans:
             self._sums += values
         self._count += 1
 
+    def is_finite(self) -> bool:
+        """Whether every scalar since the last ``pop`` was a number."""
+        return self._sums is None or bool(torch.isfinite(self._sums).all())
+
     def pop(self) -> dict[str, float]:
         """Return the means since the last call and start afresh; empty if there were no steps."""
         if self._sums is None:
@@ -32,8 +34,3 @@ class RunningMeans:
         result = dict(zip(self._names, means, strict=True))
         self._sums, self._count = None, 0
         return result
-
-
-def non_finite(scalars: dict[str, float]) -> dict[str, float]:
-    """The entries that are NaN or infinite."""
-    return {name: value for name, value in scalars.items() if not math.isfinite(value)}
