@@ -73,11 +73,16 @@ def _is_mujoco(value: Any, name: str) -> bool:
 def _fixed_arrays(model: Any) -> list[str]:
     """Names of the ``MjData`` arrays whose size the model fixes.
 
-    In new data, before any step, the arrays of varying size are empty.
+    In new data, before any step, the arrays of varying size are empty. The island arrays are
+    scratch memory: each step either rewrites them or, with islands switched off, ignores them.
     """
     import mujoco  # the caller holds an MjModel, so it is there
 
     fresh = mujoco.MjData(model)
     names = [name for name in dir(fresh) if not name.startswith("_") and name not in _POINTERS]
     values = {name: getattr(fresh, name) for name in names}
-    return [n for n, value in values.items() if isinstance(value, np.ndarray) and value.size]
+    return [
+        name
+        for name, value in values.items()
+        if isinstance(value, np.ndarray) and value.size and "island" not in name
+    ]
