@@ -209,7 +209,7 @@ def _too_little(claim: Claim, tasks: tuple[str, ...], seeds: dict[str, int], run
     if few:
         who = ", ".join(f"{run.experiment.label(name)} has {n}" for name, n in few.items())
         on = " on every task" if len(tasks) > 1 else ""
-        return f"{who} finished seeds{on}; a verdict needs {MIN_SEEDS}"
+        return f"{who} of the {MIN_SEEDS} finished seeds{on} that a verdict needs"
     return ""
 
 

@@ -137,7 +137,12 @@ def _score_matrix(run: Run, metric: str) -> dict[str, Any]:
         }
         for variant, part in ((str(v), p) for v, p in table.groupby("variant", sort=False))
     ]
-    return {"metric": run.experiment.metrics[metric], "tasks": tasks, "rows": rows}
+    return {
+        "metric": run.experiment.metrics[metric],
+        "tasks": tasks,
+        "rows": rows,
+        "measured": bool((table["seeds"] > 0).any()),
+    }
 
 
 def _settings(run: Run) -> dict[str, Any]:

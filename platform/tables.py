@@ -55,27 +55,31 @@ def score_table(run: Run, metric: str) -> pd.DataFrame:
 
 
 def differing_settings(experiment: Experiment) -> tuple[list[str], dict[str, dict[str, Any]]]:
-    """Find the settings in which the variants differ.
+    """Find the settings in which the compared variants differ.
+
+    References are left out where there is anything else: a random policy lacks nearly every
+    setting, and the list would be all of them.
 
     Args:
         experiment: The experiment.
 
     Returns:
-        The dotted settings, sorted, and for each variant the value of each it has.
+        The dotted settings, sorted, and for each compared variant the value of each it has.
     """
-    flat = {name: dict(flatten(experiment.config_of(name))) for name in experiment.variants}
+    ranked = [name for name, variant in experiment.variants.items() if not variant.reference]
+    compared = ranked or list(experiment.variants)
+    flat = {name: dict(flatten(experiment.config_of(name))) for name in compared}
     keys = sorted({key for settings in flat.values() for key in settings})
-    first = next(iter(flat.values()))
-    differing = [
-        key
-        for key in keys
-        if any(key not in s or s[key] != first.get(key) for s in flat.values()) or key not in first
-    ]
-    return differing, flat
+    first = flat[compared[0]]
+
+    def differs(key: str) -> bool:
+        return any(key not in s or key not in first or s[key] != first[key] for s in flat.values())
+
+    return [key for key in keys if differs(key)], flat
 
 
 def common_settings(experiment: Experiment) -> Config:
-    """Return the dotted settings that all variants share, sorted."""
+    """Return the dotted settings that all compared variants share, sorted."""
     differing, flat = differing_settings(experiment)
     first = next(iter(flat.values()))
     return {key: first[key] for key in sorted(first) if key not in differing}
