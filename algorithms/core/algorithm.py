@@ -20,6 +20,7 @@ from expedition.algorithms.core.env_runner import (
 from expedition.algorithms.core.errors import EnvRunnersLostError
 from expedition.algorithms.core.history import PolicyHistory
 from expedition.algorithms.core.learner import OffPolicyLearner, as_train_batch
+from expedition.algorithms.core.rllib import local_learner
 from expedition.envs.coverage import CoverageTracker
 
 _LOST_RUNNER_ATTEMPTS = 5
@@ -233,7 +234,7 @@ class OffPolicy(Algorithm):
 
     def _share_policy(self) -> bool:
         """Let the local runner act with the learner's own tensors, if both are on the CPU."""
-        learner = self.learner_group._learner
+        learner = local_learner(self.learner_group)
         runner = self.env_runner
         if self.config.num_env_runners or learner is None or learner.device.type != "cpu":
             return False

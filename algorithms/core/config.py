@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
-from ray.util import log_once
 
 from expedition.algorithms.core.env_runner import TransitionEnvRunner
 from expedition.algorithms.core.hyperparameters import Hyperparameter, check_all, nearest
+from expedition.algorithms.core.rllib import hush_new_stack_remark, skip_connector_sync
 
 
 class DeclaredConfig(AlgorithmConfig):
@@ -127,13 +127,11 @@ class OffPolicyConfig(DeclaredConfig):
         self.num_env_runners = 0
         self.min_time_s_per_iteration = 0
         self.evaluation_duration = 10
-        # There are no connector states to merge between the runners.
-        self._dont_auto_sync_env_runner_states = True
+        skip_connector_sync(self)
 
     def validate(self) -> None:
         """Check the settings; see ``DeclaredConfig.validate``."""
-        # RLlib would remark, once a process, that its new API stack is in use.
-        log_once(f"{self.algo_class.__name__}_on_new_api_stack")
+        hush_new_stack_remark(self)
         super().validate()
         if self.num_learners > 1:
             raise ValueError(

@@ -30,6 +30,8 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
     ``get_state``. Connectors are not applied: observations must be flat boxes.
     """
 
+    env: Any  # a VectorEnv; None on a runner that only holds connectors
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if self.worker_index:
@@ -70,7 +72,7 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
         self._is_running = False
         self.tracker = tracker_for(self.env)
 
-    def sample(  # type: ignore[override]
+    def sample(
         self,
         *,
         num_steps: int,

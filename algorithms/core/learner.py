@@ -43,7 +43,7 @@ class OffPolicyLearner(TorchLearner):
         self._means = RunningMeans()
         self._step = torch.compile(self.gradient_step) if self._compiles else self.gradient_step
 
-    def update(  # type: ignore[override]
+    def update(
         self,
         batch: MultiAgentBatch | None = None,
         *,
@@ -145,7 +145,7 @@ class OffPolicyLearner(TorchLearner):
     def _use_memory_as_it_is() -> None:
         # RLlib's seeding asks PyTorch for deterministic algorithms, which by default also fills
         # every fresh tensor with NaN; that costs time and does not change any result.
-        torch.utils.deterministic.fill_uninitialized_memory = False
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def as_train_batch(transitions: Transitions) -> MultiAgentBatch:

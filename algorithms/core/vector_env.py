@@ -1,17 +1,14 @@
 """Builds the vector environment of an env runner, with same-step resets."""
 
 import importlib
-from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from ray.rllib.env.env_context import EnvContext
-from ray.tune.registry import ENV_CREATOR, _global_registry
 
 import expedition.envs  # noqa: F401  registers expedition/* in this process
-
-EnvCreator = Callable[[EnvContext], gym.Env]
+from expedition.algorithms.core.rllib import EnvCreator, registered_env
 
 
 def make_vector_env(
@@ -30,15 +27,11 @@ def make_vector_env(
             one that resets in the same step and otherwise runs the copies one after the other;
             ``"sync"`` always does the latter; ``"async"`` gives every copy a process.
     """
-    if isinstance(env, str) and _global_registry.contains(ENV_CREATOR, env):
-        env = _global_registry.get(ENV_CREATOR, env)
     if not isinstance(env, str):
-        creator = env
-        return SyncVectorEnv(
-            [lambda: creator(env_config)] * num_envs,
-            copy=False,
-            autoreset_mode=AutoresetMode.SAME_STEP,
-        )
+        return _sync(env, env_config, num_envs)
+    registered = registered_env(env)
+    if registered is not None:
+        return _sync(registered, env_config, num_envs)
     if vectorize_mode == "vector_entry_point":
         native = _native_vector_env(env, env_config, num_envs)
         if native is not None:
@@ -48,6 +41,11 @@ def make_vector_env(
     if mode == "sync":
         settings["copy"] = False
     return gym.make_vec(env, num_envs, mode, vector_kwargs=settings, **env_config)
+
+
+def _sync(creator: EnvCreator, env_config: EnvContext, num_envs: int) -> VectorEnv:
+    makers = [lambda: creator(env_config)] * num_envs
+    return SyncVectorEnv(makers, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
 
 
 def _native_vector_env(env_id: str, env_config: EnvContext, num_envs: int) -> VectorEnv | None:

@@ -150,6 +150,7 @@ class HistogramDensity(DensityModel):
     """
 
     counts: Tensor
+    _strides: Tensor
 
     def __init__(self, state_dim: int, num_skills: int, bins: int) -> None:
         super().__init__()
