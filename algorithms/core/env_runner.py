@@ -121,23 +121,26 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
         quota = -(-num_episodes // self.num_envs)
         self._finished.clear()
         self._start_episodes()
-        results: list[tuple[int, float]] = []
         counts = np.zeros(self.num_envs, dtype=int)
+        episodes: list[tuple[int, float]] = []
+        states, ends, counted = [], [], []
         with torch.inference_mode():
             while counts.min() < quota:
                 columns = self._allocate(1)
                 self._step(columns, 0, explore, False)
-                running = counts < quota
-                ends = (columns["terminateds"] | columns["truncateds"])[0]
-                if self.tracker is not None:
-                    self.tracker.update(columns["next_obs"][:, running], ends[None, running])
-                finished, self._finished = self._finished, []
-                for copy, episode in zip(np.flatnonzero(ends), finished, strict=True):
-                    if running[copy]:
-                        results.append(episode)
-                counts += ends
+                is_counted = counts < quota
+                step_ends = (columns["terminateds"] | columns["truncateds"])[0]
+                for copy in np.flatnonzero(step_ends):
+                    episode = self._finished.pop(0)
+                    if is_counted[copy]:
+                        episodes.append(episode)
+                states.append(columns["next_obs"][0])
+                ends.append(step_ends)
+                counted.append(is_counted)
+                counts += step_ends
         self._is_running = False
-        lengths, returns = zip(*results[:num_episodes], strict=True)
+        self._track_copies(np.stack(states), np.stack(ends), np.stack(counted))
+        lengths, returns = zip(*episodes[:num_episodes], strict=True)
         return {"returns": np.array(returns), "lengths": np.array(lengths)}
 
     def get_metrics(self) -> ResultDict:
@@ -168,6 +171,14 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
         super().set_state(state)
         if COMPONENT_ROLLOUT in state:
             self._set_rollout_state(state[COMPONENT_ROLLOUT])
+
+    def _track_copies(self, states: np.ndarray, ends: np.ndarray, counted: np.ndarray) -> None:
+        """Show the tracker the counted steps ``[T, n]``, copy by copy: they end at other times."""
+        if self.tracker is None:
+            return
+        for copy in range(self.num_envs):
+            steps = int(counted[:, copy].sum())
+            self.tracker.update(states[:steps, copy, None], ends[:steps, copy, None])
 
     def _seed_noise(self, seed: int | None) -> None:
         if seed is None:

@@ -1,4 +1,4 @@
-"""Trains part of a run in a process of its own; called by ``test_resume``.
+"""Trains part of a run in a process of its own; called by ``test_exact_resume``.
 
 resume_script.py METHOD ENV ITERATIONS SAVE_TO [RESTORE_FROM]
 """
