@@ -43,9 +43,13 @@ class SMMConfig(SACConfig):
             (150, 150), "widths of encoder and decoder", "app. D.2"
         ),
         "density_code_dim": Hyperparameter(
-            128, "latent dimensions of the VAE", "released code", low=1
+            None,
+            "latent dimensions of the VAE; none: 8 (vae_elbo), 128 (vae_code)",
+            "released code for vae_code",
+            low=1,
+            words=(None,),
         ),
-        "density_samples": Hyperparameter(4, "posterior samples of the bound (vae_elbo)", low=1),
+        "density_samples": Hyperparameter(2, "posterior samples of the bound (vae_elbo)", low=1),
         "density_noise": Hyperparameter(
             0.05, "decoder standard deviation in whitened units (vae_elbo)", low=1e-6
         ),

@@ -18,6 +18,8 @@ from expedition.algorithms.smm.density import (
     ReconstructionDensity,
 )
 
+_CODE_DIM = {"vae_elbo": 8, "vae_code": 128}
+
 
 class SMMModule(SACModule):
     """SAC conditioned on a skill, q_z(s) and d(z|s), in the shared layout of the released code.
@@ -123,7 +125,8 @@ def build_density(settings: dict[str, Any], state_dim: int, num_skills: int) -> 
         state_dim: Coordinates of a whitened state.
         num_skills: Width of the one-hot skill, 0 for none.
     """
-    hidden, code_dim = settings["density_hidden_sizes"], settings["density_code_dim"]
+    hidden = settings["density_hidden_sizes"]
+    code_dim = settings["density_code_dim"] or _CODE_DIM.get(settings["density"])
     if settings["density"] == "histogram":
         return HistogramDensity(state_dim, num_skills, settings["density_bins"])
     if settings["density"] == "vae_code":
