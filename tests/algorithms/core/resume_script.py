@@ -14,7 +14,7 @@ from expedition.algorithms import registry
 SETTINGS = {
     "hidden_sizes": (16, 16),
     "warmup_steps": 120,
-    "iteration_steps": 150,
+    "iteration_steps": 160,
     "train_batch_size": 32,
     "replay_capacity": 400,
     "updates_per_step": 0.5,
