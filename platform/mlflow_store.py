@@ -277,7 +277,7 @@ def trial_params(trial: Trial) -> dict[str, Any]:
         "budget": trial.budget,
     }
     env = {f"env_config.{key}": value for key, value in flat(trial.env_config)}
-    return {**essentials, **env, **dict(flat(trial.config))}
+    return {**env, **dict(flat(trial.config)), **essentials}
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

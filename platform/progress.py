@@ -26,24 +26,24 @@ _REFRESH_PER_S = 2.0
 class _Track:
     """What is known of one trial.
 
-    ``start_steps`` and ``start_time`` are from this launch, so that a resumed trial's speed counts
-    only what is made now.
+    The ``start_`` values are those at the start of this launch: a resumed trial's speed counts only
+    what is made now. Seconds are the trial's own, so that a slow driver does not spoil the speed.
     """
 
     variant: str
     budget: int
     state: str = PENDING
     env_steps: int = 0
+    seconds: float = 0.0
     start_steps: int = 0
-    start_time: float = 0.0
-    last_time: float = 0.0
+    start_seconds: float = 0.0
     curve: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def speed(self) -> float:
-        """Environment steps a second in this launch; 0 before the second result."""
-        elapsed = self.last_time - self.start_time
-        return (self.env_steps - self.start_steps) / elapsed if elapsed > 0 else 0.0
+        """Environment steps a second in this launch; 0 before the first result."""
+        seconds = self.seconds - self.start_seconds
+        return (self.env_steps - self.start_steps) / seconds if seconds > 0 else 0.0
 
 
 class Progress:
@@ -107,8 +107,9 @@ class Progress:
     def add(self, trial: Trial, state: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Show a trial with what an earlier launch made of it."""
         steps = int(rows[-1]["env_steps"]) if rows else 0
+        seconds = float(rows[-1].get("time/seconds") or 0.0) if rows else 0.0
         with self._lock:
-            track = _Track(trial.variant, trial.budget, state, steps, steps)
+            track = _Track(trial.variant, trial.budget, state, steps, seconds, steps, seconds)
             track.curve = [self._point(row) for row in rows if self._has_metric(row)]
             self._tracks[trial.id] = track
 
@@ -116,15 +117,14 @@ class Progress:
         """Show that a trial runs now."""
         with self._lock:
             track = self._tracks.setdefault(trial.id, _Track(trial.variant, trial.budget))
-            track.state, track.start_time = RUNNING, time.monotonic()
-            track.last_time, track.start_steps = track.start_time, track.env_steps
+            track.state = RUNNING
 
     def update(self, trial: Trial, row: Mapping[str, Any]) -> None:
         """Take in a result: a curated row with ``state``."""
         with self._lock:
             track = self._tracks.setdefault(trial.id, _Track(trial.variant, trial.budget))
-            track.last_time = time.monotonic()
             track.env_steps = int(row.get("env_steps", track.env_steps))
+            track.seconds = float(row.get("time/seconds", track.seconds))
             if self._has_metric(row):
                 track.curve.append(self._point(row))
         if row["state"] in (DONE, FAILED):

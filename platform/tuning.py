@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
 from ray.tune.search import BasicVariantGenerator
 
+from expedition.platform.errors import UserError
 from expedition.platform.interrupt import Interruption, interruptible
-from expedition.platform.plan import Trial, trials_of
+from expedition.platform.plan import Trial, trial_of, trials_of
 from expedition.platform.progress import Progress
+from expedition.platform.reporter import Reporter
+from expedition.platform.resources import request_for
 from expedition.platform.session import ray_session
 from expedition.platform.spec import Experiment
-from expedition.platform.store import DONE, FAILED, RUNNING, RunFolder
-from expedition.platform.trainable import ExperimentTrial, trial_from
-from expedition.platform.trial_run import failure, record_failure
+from expedition.platform.store import DONE, PENDING, RUNNING, RunFolder
+from expedition.platform.trainable import ExperimentTrial
 
 if TYPE_CHECKING:
-    from ray.tune.experiment import Trial as TuneTrial
-
     from expedition.platform.launch import Options
     from expedition.platform.schedulers import Sweep
     from expedition.platform.tracking import Mirror
 
+PASSES = 3  # Tune runs of one launch, of which the later ones pick up what an earlier one left
+_LEFT = (PENDING, RUNNING)
 RESTARTS = 3  # times a trial whose process died is started again, from its last checkpoint
 
 
@@ -35,7 +37,7 @@ def run_trials(
     trials: Sequence[Trial],
     mirror: Mirror | None,
 ) -> bool:
-    """Run trials as one Tune run and wait for them.
+    """Run trials and wait for them.
 
     Args:
         folder: The run.
@@ -53,6 +55,7 @@ def run_trials(
         options.console.print("stopping after this iteration; press Ctrl-C again to leave at once")
 
     with ray_session(options.address, debug=options.debug), interruptible(announce) as stopper:
+        require_room(experiment, options.address)
         progress = Progress(
             f"{experiment.name} ({experiment.preset})",
             sweep.metric if sweep else experiment.headline[1],
@@ -63,20 +66,22 @@ def run_trials(
         for trial in trials:
             files = folder.trial(trial.id)
             progress.add(trial, files.status()["state"], files.rows())
-        arguments = _arguments(folder, experiment, sweep, trials)
-        progress.expect(arguments.pop("expected"))
+        reporter = Reporter(folder, progress, stopper, mirror)
+        todo = [t for t in trials if folder.trial(t.id).status()["state"] != DONE]
         with progress:
-            _tune(folder, arguments, Reporter(folder, progress, stopper, mirror), stopper, trials)
+            for _ in range(PASSES):
+                _tune(folder, _arguments(folder, experiment, sweep, todo), reporter, stopper)
+                # A process that dies while Tune hands it to another trial can take that with it.
+                todo = [t for t in todo if folder.trial(t.id).status()["state"] in _LEFT]
+                if not todo or stopper.requested:
+                    break
         return stopper.requested
 
 
 def _tune(
-    folder: RunFolder,
-    arguments: Mapping[str, Any],
-    reporter: Reporter,
-    stopper: Interruption,
-    trials: Sequence[Trial],
+    folder: RunFolder, arguments: dict[str, Any], reporter: Reporter, stopper: Interruption
 ) -> None:
+    reporter.expect(arguments.pop("expected"))
     tune.run(
         ExperimentTrial,
         name="tune",
@@ -92,6 +97,32 @@ def _tune(
         _remote=False,  # with ray:// as well: the display and the signals are here
         **arguments,
     )
+    folder.remove_scratch()
+
+
+def require_room(experiment: Experiment, address: str | None) -> None:
+    """Refuse trials that this machine can never hold: Tune would wait for them without a word.
+
+    Args:
+        experiment: The resolved experiment.
+        address: Ray cluster; one that is not this machine may still grow, and is not judged.
+
+    Raises:
+        UserError: Names what is asked for and what there is.
+    """
+    import ray
+
+    if address is not None:
+        return
+    there = ray.cluster_resources()
+    for variant in experiment.variants:
+        trial = trial_of(experiment, next(iter(experiment.tasks)), variant, experiment.seeds[0])
+        for kind, amount in request_for(trial).required_resources.items():
+            if amount > there.get(kind, 0.0):
+                raise UserError(
+                    f"a trial of {variant} needs {amount:g} {kind}s and this machine has"
+                    f" {there.get(kind, 0.0):g}: lower resources.{kind.lower()}s or its runners"
+                )
 
 
 def slots(cpus: float, gpus: float) -> int:
@@ -106,16 +137,15 @@ def slots(cpus: float, gpus: float) -> int:
 
 
 def _arguments(
-    folder: RunFolder, experiment: Experiment, sweep: Sweep | None, trials: Sequence[Trial]
+    folder: RunFolder, experiment: Experiment, sweep: Sweep | None, todo: Sequence[Trial]
 ) -> dict[str, Any]:
     """Give the arguments of ``tune.run`` that say what runs, and how many trials to expect."""
     config: dict[str, Any] = {"run": str(folder.path)}
     if sweep is not None:
         config["objective"] = sweep.objective.to_dict()
-    todo = [trial for trial in trials if folder.trial(trial.id).status()["state"] != DONE]
     if sweep is None:
         config["trial"] = tune.grid_search([trial.id for trial in todo])
-        return {"config": config, "expected": len(trials)}
+        return {"config": config, "expected": len(todo)}
     return _sweep_arguments(folder, experiment, sweep, todo, config)
 
 
@@ -166,79 +196,3 @@ def _adaptive(
         "num_samples": count,
         "expected": count,
     }
-
-
-class Reporter(tune.Callback):
-    """Passes on what Tune tells: to the display, the mirror and, for dead processes, the folder.
-
-    Args:
-        folder: The run.
-        progress: The display.
-        stopper: Knows whether the launch was interrupted.
-        mirror: The MLflow mirror, if there is one.
-    """
-
-    def __init__(
-        self,
-        folder: RunFolder,
-        progress: Progress,
-        stopper: Interruption,
-        mirror: Mirror | None,
-    ) -> None:
-        self._folder = folder
-        self._progress = progress
-        self._stopper = stopper
-        self._mirror = mirror
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Give nothing: Tune pickles its callbacks into a state file that nobody reads."""
-        return {}
-
-    def on_trial_start(
-        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
-    ) -> None:
-        """Show the trial as running."""
-        self._progress.start(trial_from(trial.config))
-
-    def on_trial_result(
-        self,
-        iteration: int,
-        trials: list[TuneTrial],
-        trial: TuneTrial,
-        result: dict[str, Any],
-        **info: Any,
-    ) -> None:
-        """Show a result."""
-        if self._mirror is not None:
-            self._mirror.start()
-        ours = trial_from(trial.config)
-        self._progress.update(ours, result)
-        for note in result.get("notes", ()):
-            self._progress.say(f"{ours.id}: {note}")
-        if result["state"] == FAILED:
-            error = result["error"]
-            self._progress.say(f"{ours.id} failed: {error['type']}: {error['message']}")
-
-    def on_trial_complete(
-        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
-    ) -> None:
-        """Mark a trial that a scheduler stopped early as done: resuming must not go on with it."""
-        result = trial.last_result
-        if result.get("state") != RUNNING or self._stopper.requested:
-            return
-        ours = trial_from(trial.config)
-        steps = int(result["env_steps"])
-        self._folder.trial(ours.id).set_status(DONE, steps, stopped_early=True)
-        self._progress.finish(ours, DONE)
-
-    def on_trial_error(
-        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
-    ) -> None:
-        """Record a trial whose process died more often than it is started again."""
-        ours = trial_from(trial.config)
-        files = self._folder.trial(ours.id)
-        error = trial.get_error() or RuntimeError("the process of the trial died")
-        report = failure(error, int(files.status()["env_steps"]), files)
-        record_failure(files, report)
-        self._progress.finish(ours, FAILED)
-        self._progress.say(f"{ours.id} failed: {report['type']}: {report['message']}")

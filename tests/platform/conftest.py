@@ -32,9 +32,8 @@ def ray_of_two() -> Iterator[None]:
 
 
 @pytest.fixture
-def deaths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def deaths(tmp_path: Path) -> Path:
     """Folder in which processes of the fake method note that they died."""
     folder = tmp_path / "deaths"
     folder.mkdir()
-    monkeypatch.setenv("EXPEDITION_FAKE_DEATHS", str(folder))
     return folder

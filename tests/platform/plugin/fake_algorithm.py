@@ -29,8 +29,8 @@ class FakeConfig(AlgorithmConfig):
         self.sleep_s = 0.0  # of an iteration
         self.nan_at = -1  # env step at which the loss becomes NaN
         self.die_at = -1  # env step at which the process dies, once
+        self.deaths = ""  # folder in which that is noted
         self.refuse = False  # a setting that validation refuses
-        self.save_slowly_s = 0.0
 
     def validate(self) -> None:
         super().validate()
@@ -73,7 +73,7 @@ class Fake(Algorithm):
     def _maybe_die(self) -> None:
         if not 0 <= self.config.die_at <= self.env_steps:
             return
-        marker = Path(os.environ["EXPEDITION_FAKE_DEATHS"]) / f"seed_{self.config.seed}"
+        marker = Path(self.config.deaths) / f"seed_{self.config.seed}"
         if not marker.exists():
             marker.touch()
             os._exit(1)
@@ -89,7 +89,6 @@ class Fake(Algorithm):
             "gain": self.config.gain,
         }
         (Path(path) / "fake.json").write_text(json.dumps(state), encoding="utf-8")
-        time.sleep(self.config.save_slowly_s)
         return path
 
     def restore_from_path(self, path: str) -> None:
