@@ -9,6 +9,7 @@ from ray.rllib.env.env_context import EnvContext
 
 import expedition.envs  # noqa: F401  registers expedition/* in this process
 from expedition.algorithms.core.rllib import EnvCreator, registered_env
+from expedition.envs.snapshot import Snapshotable
 
 
 def make_vector_env(
@@ -36,11 +37,15 @@ def make_vector_env(
         native = _native_vector_env(env, env_config, num_envs)
         if native is not None:
             return native
-    settings: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}
-    mode = "async" if vectorize_mode == "async" else "sync"
-    if mode == "sync":
-        settings["copy"] = False
-    return gym.make_vec(env, num_envs, mode, vector_kwargs=settings, **env_config)
+    same_step: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}
+    if vectorize_mode == "async":
+        wrappers = (Snapshotable,)  # so that a checkpoint reaches into the processes
+        return gym.make_vec(
+            env, num_envs, "async", vector_kwargs=same_step, wrappers=wrappers, **env_config
+        )
+    return gym.make_vec(
+        env, num_envs, "sync", vector_kwargs=same_step | {"copy": False}, **env_config
+    )
 
 
 def _sync(creator: EnvCreator, env_config: EnvContext, num_envs: int) -> VectorEnv:

@@ -115,15 +115,27 @@ def test_the_tracker_sees_every_reached_state():
     assert sampler.tracker.arrays()["visits"].sum() == 300
 
 
-@pytest.mark.parametrize("env", ["expedition/Navigation-v0", "Hopper-v5"])
-def test_a_restored_runner_goes_on_bit_for_bit(env: str):
-    sampler, other = runner(env, 2), runner(env, 2)
+@pytest.mark.parametrize(
+    ("env", "mode"),
+    [
+        ("expedition/Navigation-v0", "vector_entry_point"),
+        ("Hopper-v5", "sync"),
+        pytest.param("Hopper-v5", "async", marks=pytest.mark.slow),
+    ],
+)
+def test_a_restored_runner_goes_on_bit_for_bit(env: str, mode: str):
+    def make() -> TransitionEnvRunner:
+        return runner(env, 2, SACConfig().env_runners(gym_env_vectorize_mode=mode))
+
+    sampler, other = make(), make()
     sampler.sample(num_steps=37)
     other.sample(num_steps=5)
     other.set_state(sampler.get_state())
     first, second = sampler.sample(num_steps=150), other.sample(num_steps=150)
     for name in first:
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+    for each in (sampler, other):
+        each.stop()
 
 
 def test_evaluation_counts_whole_episodes_of_every_copy():
