@@ -126,9 +126,9 @@ def build_density(settings: dict[str, Any], state_dim: int, num_skills: int) -> 
         num_skills: Width of the one-hot skill, 0 for none.
     """
     hidden = settings["density_hidden_sizes"]
-    code_dim = settings["density_code_dim"] or _CODE_DIM.get(settings["density"])
     if settings["density"] == "histogram":
         return HistogramDensity(state_dim, num_skills, settings["density_bins"])
+    code_dim: int = settings["density_code_dim"] or _CODE_DIM[settings["density"]]
     if settings["density"] == "vae_code":
         beta = settings["density_beta"]
         return ReconstructionDensity(state_dim, num_skills, hidden, code_dim, beta)
