@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.schedulers import FIFOScheduler, PopulationBasedTraining, TrialScheduler
 from ray.tune.search import Searcher
 
 if TYPE_CHECKING:
@@ -123,3 +123,18 @@ class GroupedScheduler(FIFOScheduler):
     def on_trial_remove(self, tune_controller: TuneController, trial: TuneTrial) -> None:
         """Pass a removal on."""
         self._of(trial).on_trial_remove(tune_controller, trial)
+
+
+class Population(PopulationBasedTraining):
+    """PBT whose members copy each other's values but stay who they are.
+
+    Tune's copies the whole configuration, with the name of the trial in it: two members would
+    write into one folder.
+    """
+
+    def _get_new_config(
+        self, trial: TuneTrial, trial_to_clone: TuneTrial
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Explore from the configuration of another member."""
+        config, operations = super()._get_new_config(trial, trial_to_clone)
+        return {**config, "trial": trial.config["trial"]}, operations

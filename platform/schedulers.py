@@ -17,14 +17,13 @@ from ray import tune
 from ray.tune.schedulers import (
     AsyncHyperBandScheduler,
     MedianStoppingRule,
-    PopulationBasedTraining,
     TrialScheduler,
 )
 from ray.tune.search.sample import Domain
 
 from expedition.algorithms.registry import config_class
 from expedition.platform.errors import UserError, unknown
-from expedition.platform.groups import GroupedScheduler
+from expedition.platform.groups import GroupedScheduler, Population
 from expedition.platform.objective import Objective
 from expedition.platform.plan import Trial, trials_of
 from expedition.platform.schema import Metric
@@ -235,7 +234,7 @@ def scheduler_of(sweep: Sweep, experiment: Experiment) -> TrialScheduler | None:
     if sweep.scheduler == "none":
         return None
     if sweep.scheduler == "pbt":
-        return PopulationBasedTraining(
+        return Population(
             time_attr="env_steps",
             metric=OBJECTIVE,
             mode=sweep.objective.mode,

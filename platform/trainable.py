@@ -97,12 +97,12 @@ class ExperimentTrial(tune.Trainable):
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Save the trial where a scheduler (PBT) can copy it from."""
-        if self._run is not None:
+        if self._run is not None and self._run.live:
             self._run.export(Path(checkpoint_dir))
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Continue from the checkpoint that a scheduler chose, with this trial's settings."""
-        if self._run is not None:
+        if self._run is not None and self._run.live:
             self._run.restore(checkpoints.find(Path(str(checkpoint))))
 
     def cleanup(self) -> None:

@@ -67,7 +67,8 @@ class TrialRun:
             return
         self._algorithm = build_algorithm(self.trial)
         self._resume()
-        self.folder.set_status(RUNNING, self._env_steps)
+        # A crash between the last checkpoint and the last status leaves nothing to do but this.
+        self.folder.set_status(DONE if self.finished else RUNNING, self._env_steps)
 
     def _resume(self) -> None:
         """Go on from the newest checkpoint that can be read, or from the start."""
@@ -99,6 +100,11 @@ class TrialRun:
         return self._algorithm
 
     @property
+    def live(self) -> bool:
+        """Whether there is an algorithm: a trial finished by an earlier launch has none."""
+        return self._algorithm is not None
+
+    @property
     def env_steps(self) -> int:
         """Environment steps made so far."""
         return self._env_steps
@@ -106,7 +112,7 @@ class TrialRun:
     @property
     def finished(self) -> bool:
         """Whether the budget is spent, or the trial was finished by an earlier launch."""
-        done_before = self._algorithm is None and bool(self.rows)
+        done_before = not self.live and bool(self.rows)
         return done_before or self._env_steps >= self.trial.budget
 
     def advance(self) -> dict[str, Any]:

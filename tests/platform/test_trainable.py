@@ -122,6 +122,19 @@ def test_without_any_readable_checkpoint_a_trial_starts_again(
     assert _without_time(_finish(resumed)) == reference
 
 
+def test_a_trial_killed_between_its_last_checkpoint_and_its_end_is_done(
+    folder: TrialFolder, reference: list[dict[str, Any]]
+) -> None:
+    _finish(TrialRun(_trial(), folder))
+    folder.set_status("running", 90)
+
+    resumed = TrialRun(_trial(), folder)
+    resumed.close()
+
+    assert folder.status() == {"state": "done", "env_steps": 100}
+    assert _without_time(resumed.rows) == reference
+
+
 def test_an_interrupted_trial_saves_what_it_has(
     folder: TrialFolder, reference: list[dict[str, Any]]
 ) -> None:
