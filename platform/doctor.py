@@ -210,7 +210,7 @@ def renders(backend: str) -> bool:
 def film() -> Finding:
     """Find the ffmpeg that comes with imageio."""
     try:
-        import imageio_ffmpeg
+        import imageio_ffmpeg  # type: ignore[import-untyped]
 
         return Finding("ffmpeg", "ok", Path(imageio_ffmpeg.get_ffmpeg_exe()).name)
     except (ImportError, RuntimeError) as error:

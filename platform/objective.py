@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from expedition.platform.schema import Metric, Statistic
 from expedition.platform.scores import summarise
 
@@ -57,7 +59,7 @@ class Objective:
         ]
         if failed or not curve:
             return self.worst
-        steps, values = zip(*curve, strict=True)
+        steps, values = np.array(curve).T
         return float(summarise(steps, values, self.statistic))
 
     def to_dict(self) -> dict[str, Any]:

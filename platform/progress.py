@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -237,10 +238,10 @@ class Progress:
 
     def _score(self, tracks: Sequence[_Track]) -> str:
         """Mean over trials of the headline metric so far."""
-        curves = [tuple(zip(*track.curve, strict=True)) for track in tracks if track.curve]
+        curves = [np.array(track.curve).T for track in tracks if track.curve]
         if not curves:
             return "-"
-        scores = [summarise(x, y, self._metric.statistic) for x, y in curves]
+        scores = [summarise(steps, values, self._metric.statistic) for steps, values in curves]
         return f"{sum(scores) / len(scores):.4g}"
 
 

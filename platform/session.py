@@ -6,9 +6,10 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from expedition.platform.errors import UserError
 
@@ -66,7 +67,7 @@ def ray_session(address: str | None, *, debug: bool) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _connect(address: str, common: dict[str, object]) -> None:
+def _connect(address: str, common: Mapping[str, Any]) -> None:
     import ray
 
     try:

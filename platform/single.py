@@ -70,13 +70,17 @@ def _to_experiment(override: Override) -> Override:
 def _place(overrides: Sequence[Override], env: str) -> Any:
     """Make the function that says where a key was written, for messages."""
     typed = {_to_experiment(override).path: override.dotted for override in overrides}
-    fixed = {("env",): f"ENV {env}", ("budget",): "--steps", ("seeds",): "--seeds"}
+    fixed: dict[tuple[str, ...], str] = {
+        ("env",): f"ENV {env}",
+        ("budget",): "--steps",
+        ("seeds",): "--seeds",
+    }
 
     def where(path: tuple[str, ...]) -> str:
         for full, dotted in typed.items():
             if path[: len(full)] == full:
                 return f"--set {dotted}"
-        return fixed.get(tuple(path), ".".join(path))
+        return fixed.get(path, ".".join(path))
 
     return where
 

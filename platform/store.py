@@ -218,7 +218,8 @@ class TrialFolder:
         if not arrays:
             return
         with replacing(self.coverage) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **{k.replace("/", "__"): v for k, v in arrays.items()})
+            named: dict[str, Any] = {k.replace("/", "__"): v for k, v in arrays.items()}
+            np.savez_compressed(file, **named)
 
 
 def parse_rows(lines: list[str]) -> list[dict[str, Any]]:

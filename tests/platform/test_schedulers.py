@@ -116,8 +116,8 @@ def test_references_and_variants_without_the_setting_are_not_swept() -> None:
     swept = sweepable(experiment, "level")
     assert list(swept.variants) == ["fake"]
     assert list(swept.metrics) == ["level", "return"]
-    with pytest.raises(UserError, match="unknown metric 'levl'; did you mean 'level'"):
-        sweepable(experiment, "levl")
+    with pytest.raises(UserError, match="unknown metric 'lvel'; did you mean 'level'"):
+        sweepable(experiment, "lvel")
 
 
 def test_only_trials_of_one_variant_and_task_are_compared() -> None:
