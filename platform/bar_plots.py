@@ -23,6 +23,7 @@ from expedition.platform.style import (
     mark_handle,
     shades,
     square_handle,
+    value_axis,
 )
 
 GROUP_WIDTH = 0.8  # of the distance between two groups
@@ -57,7 +58,7 @@ def draw(run: Run, plot: Plot) -> Figure | None:
         handles = _by_variant(axes, experiment, data, tasks, ranked)
     if handles:
         legend(figure, handles)
-    axes.set_ylabel(metric.axis_label)
+    value_axis(axes, metric.axis_label)
     axes.set_xlim(-0.5, len(groups) - 0.5)
     axes.grid(axis="x", visible=False)
     axes.tick_params(axis="x", length=0)

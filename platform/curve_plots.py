@@ -11,7 +11,7 @@ from expedition.platform import scores as scoring
 from expedition.platform import statistics
 from expedition.platform.results import Run
 from expedition.platform.schema import Plot
-from expedition.platform.style import DASHED, colours, legend, line_handle, steps_axis
+from expedition.platform.style import DASHED, colours, legend, line_handle, steps_axis, value_axis
 
 PANEL_IN = (3.1, 2.35)  # inches: width and height of a panel
 COLUMNS = 3  # panels in a row
@@ -45,7 +45,7 @@ def draw(run: Run, plot: Plot) -> Figure | None:
         if len(tasks) > 1:
             axes.set_title(task)
     for axes in panels[::COLUMNS]:
-        axes.set_ylabel(metric.axis_label)
+        value_axis(axes, metric.axis_label)
     handles = [
         line_handle(experiment.label(v), palette[v], experiment.variants[v].reference)
         for v in shown

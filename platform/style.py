@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +24,8 @@ from expedition.platform.spec import Experiment
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D")
 REFERENCE = "#7A7A7A"
 INK, QUIET, GRID = "#1F2328", "#59636E", "#E4E7EB"
+
+_LABEL_WIDTH = 30  # characters beside an axis of the usual height
 
 DASHED: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 1.3}  # of references
 
@@ -127,3 +130,8 @@ def steps_axis(axes: Axes) -> None:
     axes.set_xlabel("environment steps")
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.grid(axis="x", visible=False)
+
+
+def value_axis(axes: Axes, label: str) -> None:
+    """Label the vertical axis, in as many lines as it takes to stay beside the axis."""
+    axes.set_ylabel(textwrap.fill(label, _LABEL_WIDTH))
