@@ -16,6 +16,7 @@ from expedition.platform.errors import UserError
 from expedition.platform.ownership import Ownership
 from expedition.platform.plan import Trial, trials_of
 from expedition.platform.runfolder import open_run
+from expedition.platform.session import require_listener
 from expedition.platform.spec import Experiment
 from expedition.platform.store import DONE, FAILED, RunFolder, explain, results_folder
 from expedition.platform.tracking import Mirror
@@ -95,6 +96,8 @@ def launch(
     """
     if sweep is not None:
         sweep.check(experiment)
+    if options.address is not None:
+        require_listener(options.address)
     kind = "" if sweep is None else "sweep"
     folder = open_run(
         options.results, experiment, name=options.name, resume=options.resume, kind=kind
@@ -115,6 +118,7 @@ def _launch_into(
     sweep: Sweep | None,
     report: bool,
 ) -> Outcome:
+    folder.stop.unlink(missing_ok=True)
     manifest.begin(folder, options.command, experiment.preset)
     status = manifest.INCOMPLETE
     mirror = Mirror(folder, options.artifact_limit_mib, options.console) if options.track else None
@@ -133,6 +137,7 @@ def _launch_into(
         raise
     finally:
         folder.remove_scratch()
+        folder.stop.unlink(missing_ok=True)
         if mirror is not None:
             mirror.close()
 
@@ -161,9 +166,12 @@ def _train(
     if not open_trials and not adaptive:
         return False
     # Imported here: a finished run is reported without waiting for Ray.
+    from expedition.platform.client_mode import SCHEME, run_through_client
     from expedition.platform.tuning import run_trials
 
-    return run_trials(folder, experiment, options, sweep, trials, mirror)
+    through_client = (options.address or "").startswith(SCHEME)
+    runner = run_through_client if through_client else run_trials
+    return runner(folder, experiment, options, sweep, trials, mirror)
 
 
 def plan_trials(folder: RunFolder, experiment: Experiment, sweep: Sweep | None) -> list[Trial]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 
 from expedition.platform.errors import UserError
 
+_CONNECT_S = 5.0
 _PREFIX = "expedition-ray-"
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # sends nothing home
@@ -28,12 +30,13 @@ _SETTINGS = {
 
 
 @contextmanager
-def ray_session(address: str | None, *, debug: bool) -> Iterator[None]:
+def ray_session(address: str | None, *, debug: bool, show_workers: bool = False) -> Iterator[None]:
     """Connect to a cluster, or start Ray on this machine for as long as the block runs.
 
     Args:
         address: ``None`` for this machine, ``auto``, ``host:port`` or ``ray://host:port``.
         debug: Show what Ray and the workers log.
+        show_workers: Show what workers print, and nothing of Ray's own.
 
     Yields:
         With Ray initialised.
@@ -46,7 +49,7 @@ def ray_session(address: str | None, *, debug: bool) -> Iterator[None]:
     quiet(debug)
     import ray
 
-    common = {"logging_level": _level(debug), "log_to_driver": debug}
+    common = {"logging_level": _level(debug), "log_to_driver": debug or show_workers}
     if ray.is_initialized():  # a notebook's or a test's session, which is not ours to end
         yield
         return
@@ -75,6 +78,23 @@ def _connect(address: str, common: Mapping[str, Any]) -> None:
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"no Ray cluster at --address {address}: {reason}") from error
+
+
+def require_listener(address: str) -> None:
+    """Refuse an address where nobody listens: Ray itself would try for minutes.
+
+    Raises:
+        UserError: Names the address.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return  # "auto", or a name that Ray resolves itself
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
+    except OSError as error:
+        raise UserError(
+            f"no Ray cluster at --address {address}: {error.strerror or error}"
+        ) from error
 
 
 def _level(debug: bool) -> int:

@@ -258,6 +258,11 @@ class RunFolder:
         """Tune's own files; removed when the launch ends."""
         return self.path / ".tune"
 
+    @property
+    def stop(self) -> Path:
+        """File whose presence asks a launch to stop in order."""
+        return self.path / ".stop"
+
     def trial(self, trial_id: str) -> TrialFolder:
         """Files of one trial, named by its id such as ``halls-3/smm/seed_0``."""
         return TrialFolder(self.path / "trials" / trial_id)

@@ -54,7 +54,10 @@ def run_trials(
     def announce() -> None:
         options.console.print("stopping after this iteration; press Ctrl-C again to leave at once")
 
-    with ray_session(options.address, debug=options.debug), interruptible(announce) as stopper:
+    with (
+        ray_session(options.address, debug=options.debug),
+        interruptible(announce, folder.stop) as stopper,
+    ):
         require_room(experiment, options.address)
         progress = Progress(
             f"{experiment.name} ({experiment.preset})",
@@ -94,7 +97,6 @@ def _tune(
         raise_on_failed_trial=False,
         trial_name_creator=lambda trial: trial.trial_id,
         trial_dirname_creator=lambda trial: trial.trial_id,
-        _remote=False,  # with ray:// as well: the display and the signals are here
         **arguments,
     )
     folder.remove_scratch()
