@@ -8,7 +8,7 @@ import pytest
 from fakes import fake_experiment
 from rich.console import Console
 
-from expedition.platform import results, tables
+from expedition.platform import results, schedulers, tables
 from expedition.platform.errors import UserError
 from expedition.platform.groups import GroupedSearcher, comparable
 from expedition.platform.launch import Options, Outcome, launch
@@ -188,8 +188,11 @@ class TestLaunched:
         assert again.complete
         assert again.states.keys() == outcome.states.keys()
 
-    def test_pbt_copies_the_better_members(self, tmp_path: Path) -> None:
-        experiment = _one_variant(budget=400)
+    def test_pbt_copies_the_better_members(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(schedulers, "PBT_INTERVALS", 3)  # each costs every member a restart
+        experiment = _one_variant(budget=150)
         outcome = _launch(tmp_path, experiment, _sweep(samples=4, scheduler="pbt"))
 
         assert outcome.complete
