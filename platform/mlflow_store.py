@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from expedition.platform import checkpoints
+from expedition.platform.overrides import flatten
 from expedition.platform.plan import Trial
 from expedition.platform.spec import Experiment, load_resolved
 from expedition.platform.store import (
@@ -276,17 +277,8 @@ def trial_params(trial: Trial) -> dict[str, Any]:
         "seed": trial.seed,
         "budget": trial.budget,
     }
-    env = {f"env_config.{key}": value for key, value in flat(trial.env_config)}
-    return {**env, **dict(flat(trial.config)), **essentials}
-
-
-def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Walk nested settings as dotted keys and values."""
-    for key, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+    env = {f"env_config.{key}": value for key, value in flatten(trial.env_config)}
+    return {**env, **dict(flatten(trial.config)), **essentials}
 
 
 def size_of(folder: Path) -> int:

@@ -13,6 +13,7 @@ import jinja2
 from expedition.platform import claims, figures, results, spec, tables
 from expedition.platform.claims import Result
 from expedition.platform.figures import Drawing
+from expedition.platform.overrides import flatten
 from expedition.platform.results import MISSING, Run
 from expedition.platform.statistics import Interval
 from expedition.platform.store import DONE, FAILED, RUNNING, replacing
@@ -152,8 +153,8 @@ def _settings(run: Run) -> dict[str, Any]:
         "differing": differing,
         "by_variant": by_variant,
         "common": tables.common_settings(run.experiment),
-        "env": dict(tables.flatten(run.experiment.env_config)),
-        "tasks": {name: dict(tables.flatten(own)) for name, own in run.experiment.tasks.items()},
+        "env": dict(flatten(run.experiment.env_config)),
+        "tasks": {name: dict(flatten(own)) for name, own in run.experiment.tasks.items()},
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 
 from expedition.platform import scores as scoring
 from expedition.platform import statistics
+from expedition.platform.overrides import flatten
 from expedition.platform.results import Run
 from expedition.platform.schema import Config
 from expedition.platform.spec import Experiment
@@ -83,15 +84,6 @@ def common_settings(experiment: Experiment) -> Config:
     differing, flat = differing_settings(experiment)
     first = next(iter(flat.values()))
     return {key: first[key] for key in sorted(first) if key not in differing}
-
-
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield nested settings with dotted keys."""
-    for key, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def sweep_points(run: Run) -> pd.DataFrame:
