@@ -1,4 +1,4 @@
-"""One small Ray session for all tests of the algorithms."""
+"""Fixtures for tests of the algorithms."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,15 @@ import ray
 import torch
 
 
-@pytest.fixture(scope="package", autouse=True)
-def ray_session() -> Iterator[None]:
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    threads = torch.get_num_threads()
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """The networks are tiny: threads would only wait for each other."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def small_ray() -> Iterator[None]:
+    """Ray with two CPUs for one module."""
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
-    torch.set_num_threads(threads)
     ray.shutdown()

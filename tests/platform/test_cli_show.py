@@ -29,7 +29,7 @@ def test_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_show_experiment(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.run(["show", "smm/fig2c"]) == 0
     out = capsys.readouterr().out
-    for text in ("Fig. 2c", "SM4 (N=3)", "7,200,000", "640,000", "smm-beats-sac", "about 60 %"):
+    for text in ("Fig. 2c", "SM4 (N=3)", "7,200,000", "1,280,000", "smm-beats-sac", "about 60 %"):
         assert text in out
 
 
@@ -37,7 +37,7 @@ def test_show_experiment_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.run(["show", "smm/fig2c", "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
     quick = next(row for row in content["presets"] if row["preset"] == "quick")
-    assert (quick["trials"], quick["env_steps"]) == (32, 640_000)
+    assert (quick["trials"], quick["env_steps"]) == (32, 1_280_000)
     assert content["claims"][0]["id"] == "smm-beats-sac"
 
 

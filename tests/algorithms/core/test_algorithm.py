@@ -15,6 +15,8 @@ from expedition.algorithms.core.metrics import curate
 from expedition.algorithms.sac import SAC, SACConfig
 from expedition.algorithms.smm import SMMConfig
 
+pytestmark = pytest.mark.usefixtures("small_ray")
+
 BUILT: list[Algorithm] = []
 
 
