@@ -72,6 +72,9 @@ class EnsembleMLP(nn.Module):
         for weight, bias in layers[:-1]:
             x = self._activate(torch.baddbmm(bias, x, weight))
         weight, bias = layers[-1]
+        if weight.shape[2] == 1:
+            # A batched product with one column runs at a quarter of this sum's speed.
+            return torch.linalg.vecdot(x, weight.transpose(1, 2)).unsqueeze(-1) + bias
         return torch.baddbmm(bias, x, weight)
 
     def _layers(self, frozen: bool) -> Sequence[tuple[Tensor, Tensor]]:
