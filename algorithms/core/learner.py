@@ -1,7 +1,7 @@
 """The off-policy learner: owns the replay and makes many gradient steps a call."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
@@ -41,7 +41,7 @@ class OffPolicyLearner(TorchLearner):
         self.noise = torch.Generator(self._device).manual_seed((self.config.seed or 0) + 1)
         self.updates = 0
         self._means = RunningMeans()
-        self._step = torch.compile(self.gradient_step) if self._compiles else self.gradient_step
+        self._step = self._compiled(self.gradient_step)
 
     def update(
         self,
@@ -137,9 +137,14 @@ class OffPolicyLearner(TorchLearner):
             self.noise.set_state(torch.as_tensor(own["noise"]))
             self.updates = int(own["updates"])
 
-    @property
-    def _compiles(self) -> bool:
-        return bool(self.config.torch_compile_learner)
+    def _compiled(self, function: Callable[[Batch], dict[str, Tensor]]) -> Any:
+        if not self.config.torch_compile_learner:
+            return function
+        return torch.compile(
+            function,
+            backend=self.config.torch_compile_learner_dynamo_backend,
+            mode=self.config.torch_compile_learner_dynamo_mode,
+        )
 
     @staticmethod
     def _use_memory_as_it_is() -> None:

@@ -22,8 +22,9 @@ SPACES = {
 }
 
 
-def make_learner(**settings: Any) -> SACLearner:
+def make_learner(compiled: bool = False, **settings: Any) -> SACLearner:
     config = SACConfig().environment(**SPACES).debugging(seed=3)
+    config.framework(torch_compile_learner=compiled)
     settings = {"hidden_sizes": (12, 12), "train_batch_size": BATCH, "q_lr": 1e-3} | settings
     return config.training(**settings).build_learner()
 
@@ -204,3 +205,15 @@ def test_a_fixed_temperature_has_no_parameter():
     names = dict(make_learner(alpha=0.5).sac.named_parameters())
     assert "log_alpha" not in names
     assert "log_alpha" in dict(make_learner(alpha="auto").sac.named_parameters())
+
+
+@pytest.mark.slow
+def test_a_compiled_gradient_step_gives_the_numbers_of_an_eager_one():
+    eager, compiled = make_learner(), make_learner(compiled=True)
+    data = transitions()
+    for learner in (eager, compiled):
+        learner.update(batch=as_train_batch(dict(data)), num_updates=3)
+    assert hasattr(compiled._step, "_torchdynamo_orig_callable")
+    expected = dict(eager.sac.named_parameters())
+    for name, parameter in compiled.sac.named_parameters():
+        torch.testing.assert_close(parameter, expected[name], rtol=1e-4, atol=1e-6, msg=name)
