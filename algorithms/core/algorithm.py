@@ -1,6 +1,5 @@
 """The off-policy algorithm: collect a fragment, learn from the replay, repeat."""
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from expedition.algorithms.core.env_runner import (
     Transitions,
 )
 from expedition.algorithms.core.errors import EnvRunnersLostError
+from expedition.algorithms.core.evaluation import Arrays, evaluate, merged, named_arrays
 from expedition.algorithms.core.history import PolicyHistory
 from expedition.algorithms.core.learner import OffPolicyLearner, as_train_batch
 from expedition.algorithms.core.rllib import local_learner
@@ -42,7 +42,7 @@ class OffPolicy(Algorithm):
             self.config.historical_base,
             self.config.historical_newest_probability,
         )
-        self._eval_tracker: CoverageTracker | None = None
+        self._eval_arrays: Arrays = {}  # of the last evaluation
         self._set_threads()
         self._shares_policy = self._share_policy()
 
@@ -85,31 +85,24 @@ class OffPolicy(Algorithm):
         """Run ``evaluation_duration`` episodes of the current policy on the evaluation runners.
 
         Where the config asks for a historical average, the same number of episodes of it follow,
-        under ``historical``. Every evaluation starts from a seed of its own, a function of the
-        config's seed and the iteration: it neither depends on earlier ones nor disturbs training.
+        under ``historical``; where it asks for the skills one by one, so many of each, under
+        ``skills``. See ``expedition.algorithms.core.evaluation``.
         """
         del parallel_train_future
-        episodes = self.config.evaluation_duration
-        newest = self.policy_state()
-        results, self._eval_tracker = self._measure([(newest, episodes)])
-        if self.history.snapshots:
-            rng = np.random.default_rng((self.config.seed or 0, self.iteration))
-            plan = self.history.plan(newest, episodes, rng)
-            results["historical"], self._eval_tracker = self._measure(plan)
+        results, self._eval_arrays = evaluate(self)
         return results
 
     def coverage_tracker(self) -> CoverageTracker | None:
         """What all training runners have visited so far, merged."""
-        return _merged(self._each_runner(_get_tracker))
+        return merged(self._each_runner(_get_tracker))
 
-    def coverage_arrays(self) -> dict[str, np.ndarray]:
-        """Visitation arrays for figures, ``train/<name>`` and, once evaluated, ``eval/<name>``."""
-        arrays: dict[str, np.ndarray] = {}
-        trackers = {"train": self.coverage_tracker(), "eval": self._eval_tracker}
-        for phase, tracker in trackers.items():
-            if tracker is not None:
-                arrays |= {f"{phase}/{name}": array for name, array in tracker.arrays().items()}
-        return arrays
+    def coverage_arrays(self) -> Arrays:
+        """Arrays for figures: ``train/<name>``, and those of the last evaluation.
+
+        ``eval/<name>`` is the newest policy's, ``eval/historical/<name>`` the historical average's,
+        ``eval/skill-<k>/<name>`` a single skill's.
+        """
+        return named_arrays("train", self.coverage_tracker()) | self._eval_arrays
 
     def policy_state(self) -> StateDict:
         """Weights of the policy alone, as NumPy arrays."""
@@ -122,6 +115,7 @@ class OffPolicy(Algorithm):
         state = super().get_state(*args, **kwargs)
         state["counters"] = {"env_steps": self.env_steps, "updates": self.updates}
         state["history"] = self.history.state_dict()
+        state["evaluation_arrays"] = dict(self._eval_arrays)
         if self.config.num_env_runners:
             state["remote_rollouts"] = self._each_runner(_get_rollout)
         return state
@@ -133,6 +127,7 @@ class OffPolicy(Algorithm):
             self.env_steps = int(state["counters"]["env_steps"])
             self.updates = int(state["counters"]["updates"])
             self.history.load_state_dict(state["history"])
+            self._eval_arrays = dict(state.get("evaluation_arrays", {}))
         if self.config.num_env_runners and "remote_rollouts" in state:
             self._restore_rollouts(state["remote_rollouts"])
 
@@ -165,47 +160,6 @@ class OffPolicy(Algorithm):
         self.metrics.log_dict(means, key=(LEARNER_RESULTS, DEFAULT_MODULE_ID), window=1)
         runner_metrics = self._each_runner(_get_metrics)
         self.metrics.aggregate(runner_metrics, key=ENV_RUNNER_RESULTS)
-
-    def _measure(
-        self, plan: list[tuple[StateDict, int]]
-    ) -> tuple[ResultDict, CoverageTracker | None]:
-        """Run planned numbers of episodes of given policies; returns statistics and coverage."""
-        parts = [
-            part
-            for index, (weights, episodes) in enumerate(plan)
-            for part in self._run_episodes(weights, episodes, index)
-        ]
-        returns = np.concatenate([scores["returns"] for scores, _ in parts])
-        lengths = np.concatenate([scores["lengths"] for scores, _ in parts])
-        results: ResultDict = {
-            "return_mean": float(returns.mean()),
-            "length_mean": float(lengths.mean()),
-            "episodes": len(returns),
-        }
-        tracker = _merged([tracker for _, tracker in parts])
-        if tracker is not None:
-            results["coverage"] = tracker.metrics()
-        return results, tracker
-
-    def _run_episodes(
-        self, weights: StateDict, num_episodes: int, salt: int
-    ) -> list[tuple[dict[str, np.ndarray], CoverageTracker | None]]:
-        group = self.eval_env_runner_group
-        if group is None:
-            raise ValueError(
-                "no evaluation runners: call config.evaluation(evaluation_interval=..., ...)"
-            )
-        runners = max(1, group.num_healthy_remote_workers())
-        request = {
-            "weights": weights,
-            "num_episodes": -(-num_episodes // runners),
-            "explore": bool(self.evaluation_config.explore),
-            "seed": (self.config.seed or 0) + 1_000_003 * (self.iteration + 1) + 7919 * salt,
-        }
-        return group.foreach_env_runner(
-            lambda runner: _evaluate_runner(runner, **request),
-            local_env_runner=not group.num_remote_workers(),
-        )
 
     def _each_runner(self, function: Any) -> list[Any]:
         """Apply to the runners that collect: the local one, or else all remote ones."""
@@ -244,18 +198,6 @@ class OffPolicy(Algorithm):
         return True
 
 
-def _merged(trackers: list[CoverageTracker | None]) -> CoverageTracker | None:
-    present = [tracker for tracker in trackers if tracker is not None]
-    if not present:
-        return None
-    if len(present) == 1:
-        return present[0]
-    merged = copy.deepcopy(present[0])  # what comes from another process is read-only
-    for other in present[1:]:
-        merged.merge(other)
-    return merged
-
-
 def _get_metrics(runner: TransitionEnvRunner) -> ResultDict:
     return runner.get_metrics()
 
@@ -270,11 +212,3 @@ def _get_rollout(runner: TransitionEnvRunner) -> StateDict:
 
 def _pop_statistics(learner: OffPolicyLearner) -> dict[str, float]:
     return learner.pop_statistics()
-
-
-def _evaluate_runner(
-    runner: TransitionEnvRunner, weights: StateDict, num_episodes: int, explore: bool, seed: int
-) -> tuple[dict[str, np.ndarray], CoverageTracker | None]:
-    runner.module.set_state(weights)
-    runner.restart(seed + (runner.worker_index or 0))
-    return runner.sample_episodes(num_episodes, explore), runner.tracker

@@ -1,7 +1,7 @@
 """An RLlib env runner that returns columns of arrays instead of episode objects."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -11,13 +11,24 @@ from ray.rllib.env.single_agent_env_runner import SingleAgentEnvRunner
 from ray.rllib.utils.typing import ResultDict, StateDict
 
 from expedition.algorithms.core.module import ActionScaler, check_spaces
+from expedition.algorithms.core.term_sums import TermSums
 from expedition.algorithms.core.vector_env import make_vector_env
 from expedition.envs.coverage import CoverageTracker, tracker_for
+from expedition.envs.reward_terms import reward_terms
 from expedition.envs.snapshot import capture, restore
 
 COMPONENT_ROLLOUT = "rollout"
 
 Transitions = dict[str, np.ndarray]
+Episode = tuple[int, float, tuple[float, ...]]  # length, return, sum of each reward term
+
+
+class EpisodeScores(TypedDict):
+    """Of E finished episodes: ``returns``, ``lengths`` ``[E]``, ``terms`` name -> sums ``[E]``."""
+
+    returns: np.ndarray
+    lengths: np.ndarray
+    terms: dict[str, np.ndarray]
 
 
 class TransitionEnvRunner(SingleAgentEnvRunner):
@@ -40,7 +51,7 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
         self._action_rng = np.random.default_rng()
         self._seed_noise(self._seed)
         self._is_running = False
-        self._finished: list[tuple[int, float]] = []
+        self._finished: list[Episode] = []
         self.tracker: CoverageTracker | None = None
         if self.env is not None:
             self.tracker = tracker_for(self.env)
@@ -63,6 +74,7 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
         self.num_envs = self.env.num_envs
         check_spaces(self.env.single_observation_space, self.env.single_action_space)
         self._scale = ActionScaler(self.env.single_action_space)
+        self._terms = TermSums(reward_terms(self.env), self.num_envs)
         self._is_running = False
 
     def restart(self, seed: int) -> None:
@@ -109,20 +121,20 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
         self._increase_sampled_metrics(steps, int(ends.sum()))
         return {name: column.reshape(steps, *column.shape[2:]) for name, column in columns.items()}
 
-    def sample_episodes(self, num_episodes: int, explore: bool) -> dict[str, np.ndarray]:
+    def sample_episodes(self, num_episodes: int, explore: bool) -> EpisodeScores:
         """Run episodes to their end, without keeping transitions.
 
         The episodes counted are the first ``ceil(num_episodes / n)`` of every copy, so that short
         episodes are not favoured.
 
         Returns:
-            ``returns`` and ``lengths`` ``[num_episodes]``.
+            Returns, lengths and sums of the reward terms of ``num_episodes`` episodes.
         """
         quota = -(-num_episodes // self.num_envs)
         self._finished.clear()
         self._start_episodes()
         counts = np.zeros(self.num_envs, dtype=int)
-        episodes: list[tuple[int, float]] = []
+        episodes: list[Episode] = []
         states, ends, counted = [], [], []
         with torch.inference_mode():
             while counts.min() < quota:
@@ -140,13 +152,18 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
                 counts += step_ends
         self._is_running = False
         self._track_copies(np.stack(states), np.stack(ends), np.stack(counted))
-        lengths, returns = zip(*episodes[:num_episodes], strict=True)
-        return {"returns": np.array(returns), "lengths": np.array(lengths)}
+        lengths, returns, sums = zip(*episodes[:num_episodes], strict=True)
+        terms = dict(zip(self._terms.names, np.array(sums).T, strict=True))
+        return EpisodeScores(returns=np.array(returns), lengths=np.array(lengths), terms=terms)
 
     def get_metrics(self) -> ResultDict:
         """Reduced metrics of the episodes finished since the last call."""
-        for length, return_ in self._finished:
+        smoothing = self.config.metrics_num_episodes_for_smoothing
+        window = -(-smoothing // (self.config.num_env_runners or 1))
+        for length, return_, sums in self._finished:
             self._log_episode_metrics(length, return_, 0.0)
+            for name, value in zip(self._terms.names, sums, strict=True):
+                self.metrics.log_value(("terms", name), value, window=window)
         self._finished.clear()
         return self.metrics.reduce()
 
@@ -193,6 +210,7 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
         self._context = self.module.draw_context(self.num_envs, self._generator)
         self._returns = np.zeros(self.num_envs)
         self._lengths = np.zeros(self.num_envs, dtype=int)
+        self._terms.clear()
         self._is_running = True
 
     def _allocate(self, num_steps: int) -> Transitions:
@@ -232,13 +250,16 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
         self._returns += rewards
         self._lengths += 1
         ends = terminateds | truncateds
+        if self._terms.names:
+            self._terms.add(infos, ends)
         if ends.any():
             columns["next_obs"][t, ends] = np.stack(list(infos["final_obs"][ends]))
             self._end_episodes(np.flatnonzero(ends))
 
     def _end_episodes(self, copies: np.ndarray) -> None:
         for copy in copies:
-            self._finished.append((int(self._lengths[copy]), float(self._returns[copy])))
+            sums = self._terms.pop(copy)
+            self._finished.append((int(self._lengths[copy]), float(self._returns[copy]), sums))
         self._returns[copies] = 0.0
         self._lengths[copies] = 0
         if self._context.shape[1]:
@@ -259,6 +280,7 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
                 "context": self._context.numpy().copy(),
                 "returns": self._returns.copy(),
                 "lengths": self._lengths.copy(),
+                "terms": self._terms.state_dict(),
             }
         return state
 
@@ -275,3 +297,4 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
             self._context = torch.tensor(state["context"])
             self._returns = state["returns"].copy()
             self._lengths = state["lengths"].copy()
+            self._terms.load_state_dict(state["terms"])

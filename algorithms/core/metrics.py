@@ -32,12 +32,15 @@ def curate(result: Mapping[str, Any]) -> dict[str, float]:
 
     Returns:
         ``env_steps``, ``updates``, ``iteration``; ``train/return_mean``, ``train/length_mean``,
-        ``train/episodes``; ``coverage/<name>``; ``learner/<name>``; where an evaluation ran,
-        ``eval/return_mean``, ``eval/length_mean``, ``eval/<...>``; ``time/seconds``,
+        ``train/episodes``, ``train/terms/<name>`` (sum of a reward term over an episode);
+        ``coverage/<name>``; ``learner/<name>``; where an evaluation ran, ``eval/return_mean``,
+        ``eval/length_mean``, ``eval/terms/<name>``, ``eval/<...>``; ``time/seconds``,
         ``time/env_steps_per_s``. Metrics that are missing or not a number are left out.
     """
     rows = dict(_counters(result))
-    rows |= _renamed(result.get("env_runners", {}), _TRAIN)
+    runners = result.get("env_runners", {})
+    rows |= _renamed(runners, _TRAIN)
+    rows |= _flat(runners.get("terms", {}), "train/terms")
     rows |= _flat(result.get("coverage", {}), "coverage")
     learner = result.get("learners", {}).get("default_policy", {})
     rows |= _flat({k: v for k, v in learner.items() if k not in _RLLIB_LEARNER_KEYS}, "learner")

@@ -37,6 +37,13 @@ class OffPolicyModule(TorchRLModule, InferenceOnlyAPI):
         """Contexts of episodes that start now, ``[episodes, context_dim]``."""
         return torch.empty(episodes, 0)
 
+    def start_evaluation(self, skill: int | None = None) -> None:
+        """An evaluation begins: what a method adapts at test time starts anew; here nothing.
+
+        Args:
+            skill: The one skill that every episode shall use, for methods that have skills.
+        """
+
     def act(
         self, obs: Tensor, context: Tensor, generator: torch.Generator | None, explore: bool
     ) -> Tensor:

@@ -6,6 +6,7 @@ from typing import ClassVar
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from expedition.algorithms.core.hyperparameters import Hyperparameter
+from expedition.algorithms.core.skills import SKILL_SETTINGS
 from expedition.algorithms.sac.config import SACConfig
 
 
@@ -70,6 +71,7 @@ class SMMConfig(SACConfig):
             None, "smallest value of each of them, for whitening; none: the observation space's"
         ),
         "state_high": Hyperparameter(None, "largest value of each of them"),
+        **SKILL_SETTINGS,
         "variant": Hyperparameter("v1", "form of SAC", "released code", choices=("v1", "v2")),
         "twin_q": Hyperparameter(False, "two Q-networks", "released code", choices=(True, False)),
         "alpha": Hyperparameter(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from expedition.algorithms.core.networks import MLP
+from expedition.algorithms.core.skills import SkillPrior
 from expedition.algorithms.sac.module import SACModule
 from expedition.algorithms.smm.density import (
     DensityModel,
@@ -30,11 +31,13 @@ class SMMModule(SACModule):
 
     def setup(self) -> None:
         """Build the networks from the config's settings."""
-        self.num_skills: int = self.model_config["num_skills"]
+        settings = self.model_config
+        self.num_skills: int = settings["num_skills"]
+        is_adaptive = settings["test_time_prior"] == "adaptive"
+        self.prior = SkillPrior(self.num_skills, is_adaptive, settings["latent_prior_coeff"])
         super().setup()
         if self.inference_only:
             return
-        settings = self.model_config
         self.whiten = Whitening(
             self.observation_space,
             settings["state_indices"],
@@ -56,11 +59,14 @@ class SMMModule(SACModule):
         return [*super().get_non_inference_attributes(), "whiten", "density", "discriminator"]
 
     def draw_context(self, episodes: int, generator: torch.Generator) -> Tensor:
-        """One-hot skills, uniform over the mixture; p(z) in eq. 8."""
+        """One-hot skills, uniform over the mixture in training; p(z) in eq. 8."""
         if not self.context_dim:
             return super().draw_context(episodes, generator)
-        skills = torch.randint(self.num_skills, (episodes,), generator=generator)
-        return functional.one_hot(skills, self.num_skills).float()
+        return self.prior.draw(episodes, generator)
+
+    def start_evaluation(self, skill: int | None = None) -> None:
+        """Adapt p(z) from here on, if the config says so, or use one ``skill`` throughout."""
+        self.prior.start_evaluation(skill)
 
     def log_discriminator(self, states: Tensor) -> Tensor:
         """Log d(·|s) ``[B, n]`` of whitened states ``[B, D]``."""

@@ -49,6 +49,7 @@ def main() -> None:
             "counters": [algo.iteration, algo.env_steps, algo.updates],
             "history": algo.history.state_dict(),
             "coverage": tracker.metrics() if tracker else None,
+            "arrays": algo.coverage_arrays(),
         },
         f"{target}/everything.pt",
     )

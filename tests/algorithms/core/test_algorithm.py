@@ -1,3 +1,4 @@
+import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,6 +120,37 @@ def test_results_carry_curated_metrics_with_coverage_and_history():
     arrays = algo.coverage_arrays()
     assert arrays["train/visits"].sum() == 200
     assert arrays["eval/visits"].sum() == 800
+    assert arrays["eval/historical/visits"].sum() == 800
+    assert not np.array_equal(arrays["eval/visits"], arrays["eval/historical/visits"])
+
+
+def test_arrays_of_the_last_evaluation_survive_a_checkpoint(tmp_path: Path):
+    settings = {"num_historical_policies": 3, "historical_every": 1}
+    algo = build(config(**settings).evaluation(evaluation_interval=1, evaluation_duration=2))
+    algo.train()
+    algo.save_to_path(tmp_path)
+    other = Algorithm.from_checkpoint(str(tmp_path))
+    BUILT.append(other)
+    before, after = algo.coverage_arrays(), other.coverage_arrays()
+    assert before.keys() == after.keys()
+    for name, array in before.items():
+        np.testing.assert_array_equal(array, after[name], err_msg=name)
+
+
+def test_each_skill_is_evaluated_by_itself():
+    made = SMMConfig().environment("expedition/Navigation-v0").debugging(seed=1)
+    made.training(hidden_sizes=(8, 8), num_skills=3, evaluate_skills=True, iteration_steps=100)
+    made.evaluation(evaluation_interval=1, evaluation_duration=2)
+    algo = build(made.training(warmup_steps=100, density_hidden_sizes=(8, 8)))
+    row, arrays = curate(algo.train()), algo.coverage_arrays()
+    visits = [arrays[f"eval/skill-{skill}/visits"] for skill in range(3)]
+    assert [counts.sum() for counts in visits] == [200, 200, 200]
+    distances = [
+        np.abs(first - second).sum() / 400 for first, second in itertools.combinations(visits, 2)
+    ]
+    assert row["eval/skills/pairwise_tv"] == pytest.approx(np.mean(distances))
+    assert row["eval/skills/coverage/max_radius"] > 0
+    assert arrays["eval/visits"].sum() == 200
 
 
 def test_remote_runners_collect_the_same_budget_and_merge_their_coverage():
