@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
@@ -39,6 +41,8 @@ def draw(run: Run, plot: Plot) -> Figure | None:
     Returns:
         The figure, or nothing when no finished trial has a score.
     """
+    if plot.metrics:
+        return _draw_metrics(run, plot)
     experiment = run.experiment
     metric = experiment.metrics[str(plot.metric)]
     data = scoring.at_best_points(run, scoring.table(run, metric))
@@ -59,11 +63,46 @@ def draw(run: Run, plot: Plot) -> Figure | None:
     if handles:
         legend(figure, handles)
     value_axis(axes, metric.axis_label)
-    axes.set_xlim(-0.5, len(groups) - 0.5)
+    _finish_axes(axes, len(groups))
+    return figure
+
+
+def _draw_metrics(run: Run, plot: Plot) -> Figure | None:
+    """Draw several metrics side by side: a panel a task, a group a variant, a bar a metric."""
+    experiment = run.experiment
+    tables = {
+        name: scoring.at_best_points(run, scoring.table(run, experiment.metrics[name]))
+        for name in plot.metrics
+    }
+    data = pd.concat([table.assign(metric=name) for name, table in tables.items()])
+    if data.empty:
+        return None
+    tasks = [task for task in experiment.tasks if (data["task"] == task).any()]
+    variants = [name for name in experiment.variants if (data["variant"] == name).any()]
+    palette, places = shades(plot.metrics), _places(len(plot.metrics))
+    width = 1.2 + 0.32 * len(variants) * (len(plot.metrics) + 1)
+    figure = Figure(figsize=(min(9.3, max(4.8, width * len(tasks))), 3.0), layout="constrained")
+    panels = figure.subplots(1, len(tasks), squeeze=False, sharey=True)[0]
+    for axes, task in zip(panels, tasks, strict=True):
+        for group, variant in enumerate(variants):
+            for name, place in zip(plot.metrics, places, strict=True):
+                values = _values(tables[name], task, variant)
+                _bar(axes, values, group + place, palette[name], len(places))
+        _finish_axes(axes, len(variants))
+        labels = [textwrap.fill(experiment.label(name), 12) for name in variants]
+        axes.set_xticks(range(len(variants)), labels)
+        axes.set_title(task if len(tasks) > 1 else "")
+    value_axis(panels[0], plot.y_label or experiment.metrics[plot.metrics[0]].axis_label)
+    names = {name: experiment.metrics[name].axis_label for name in plot.metrics}
+    legend(figure, [square_handle(names[name], palette[name]) for name in plot.metrics])
+    return figure
+
+
+def _finish_axes(axes: Axes, groups: int) -> None:
+    axes.set_xlim(-0.5, groups - 0.5)
     axes.grid(axis="x", visible=False)
     axes.tick_params(axis="x", length=0)
     axes.axhline(0, color="#B6BDC6", linewidth=0.8, zorder=1)
-    return figure
 
 
 def _by_task(

@@ -35,7 +35,7 @@ def draw(run: Run, plot: Plot) -> Figure | None:
     palette = colours(experiment)
     tasks = [task for task in experiment.tasks if (data["task"] == task).any()]
     shown = [name for name in experiment.variants if (data["variant"] == name).any()]
-    figure, panels = _panels(len(tasks))
+    figure, panels = task_panels(len(tasks))
     for axes, task in zip(panels, tasks, strict=True):
         for variant in shown:
             chosen = data[(data["task"] == task) & (data["variant"] == variant)]
@@ -54,8 +54,8 @@ def draw(run: Run, plot: Plot) -> Figure | None:
     return figure
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
-    """Make a row of panels, or several, with common axes."""
+def task_panels(count: int) -> tuple[Figure, list[Axes]]:
+    """Make a row of panels, or several, with common axes; ``COLUMNS`` in a row."""
     columns = min(COLUMNS, count)
     rows = -(-count // columns)
     size = (max(4.6, PANEL_IN[0] * columns), PANEL_IN[1] * rows + 0.4)

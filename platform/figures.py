@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from expedition.platform import bar_plots, curve_plots, heatmaps
+from expedition.platform import array_curves, bar_plots, curve_plots, goal_plots, heatmaps
 from expedition.platform.results import Run
 from expedition.platform.schema import Plot, PlotKind
 from expedition.platform.store import replacing
@@ -21,6 +21,8 @@ _DRAW: dict[PlotKind, Callable[[Run, Plot], Figure | None]] = {
     "curves": curve_plots.draw,
     "bars": bar_plots.draw,
     "heatmap": heatmaps.draw,
+    "array_curve": array_curves.draw,
+    "goals": goal_plots.draw,
 }
 _CAPTIONS: dict[PlotKind, str] = {
     "curves": "Mean over seeds with a 95 % bootstrap band; references dashed.",
@@ -29,11 +31,15 @@ _CAPTIONS: dict[PlotKind, str] = {
         "lines references, open diamonds the paper's numbers."
     ),
     "heatmap": "Share of visits in each cell, mean over seeds; cells never visited are white.",
+    "array_curve": "Mean over seeds with a 95 % bootstrap band; references dashed.",
+    "goals": "A dot a goal, coloured by the episodes it takes to find it, mean over seeds.",
 }
 _TITLES: dict[PlotKind, str] = {
     "curves": "{subject} during training",
     "bars": "{subject}: scores",
     "heatmap": "Where the agents went ({subject})",
+    "array_curve": "{subject}",
+    "goals": "Episodes to find each goal ({subject})",
 }
 _STATISTICS = {
     "last": "of the last value",
@@ -81,18 +87,26 @@ def draw_all(run: Run) -> list[Drawing]:
     drawings = []
     with styled():
         for number, plot in enumerate(run.experiment.plots, start=1):
-            figure = _DRAW[plot.kind](run, plot)
+            figure = _DRAW[plot.kind](_of_variants(run, plot.variants), plot)
             if figure is not None:
                 drawings.append(_finish(figure, run, plot, number))
     return drawings
 
 
+def _of_variants(run: Run, variants: tuple[str, ...] | None) -> Run:
+    """Leave out the data of other variants; colours stay those of the whole experiment."""
+    if variants is None:
+        return run
+    trials, rows = (table[table["variant"].isin(variants)] for table in (run.trials, run.rows))
+    return replace(run, trials=trials, rows=rows)
+
+
 def _finish(figure: Figure, run: Run, plot: Plot, number: int) -> Drawing:
     """Render a figure in both formats."""
-    metric = run.experiment.metrics[plot.metric] if plot.metric else None
-    subject = plot.metric or str(plot.array)
+    metric = run.experiment.metrics[plot.all_metrics[0]] if plot.all_metrics else None
+    subject = " ".join(plot.all_metrics or plot.arrays)
     title = plot.title or _TITLES[plot.kind].format(
-        subject=metric.axis_label if metric else subject
+        subject=metric.axis_label if metric else ", ".join(plot.arrays)
     )
     caption = _CAPTIONS[plot.kind].format(statistic=_STATISTICS[metric.statistic] if metric else "")
     slug = f"{number}-{plot.kind}-{re.sub(r'[^a-z0-9]+', '-', subject.lower())}"

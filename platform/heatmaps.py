@@ -1,4 +1,4 @@
-"""Where the agents went: visit frequencies on the plane, a row a task, a column a variant."""
+"""Where the agents went: visit frequencies on the plane, a row a task and array."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from expedition.platform import array_names
 from expedition.platform import scores as scoring
+from expedition.platform.panels import Panel, arrange
 from expedition.platform.results import Run, arrays
 from expedition.platform.schema import Plot
 from expedition.platform.style import QUIET, visits_colours
-
-PANEL_IN = 1.75  # inches: side of a panel
 
 
 @dataclass(frozen=True)
@@ -38,37 +38,26 @@ def draw(run: Run, plot: Plot) -> Figure | None:
 
     Args:
         run: The run; trials that wrote no array yet are passed over.
-        plot: Which array, and whether colours are logarithmic.
+        plot: Which arrays, and whether colours are logarithmic.
 
     Returns:
-        The figure, or nothing when no trial has the array.
+        The figure, or nothing when no trial has one of the arrays.
     """
     experiment = run.experiment
     maps = {
-        (task, variant): visited
+        Panel(task, name, variant): visited
         for task in experiment.tasks
+        for name in array_names.expand(run, plot.arrays)
         for variant in experiment.variants
-        if (visited := visit_map(run, str(plot.array), task, variant)) is not None
+        if (visited := visit_map(run, name, task, variant)) is not None
     }
     if not maps:
         return None
-    tasks = [task for task in experiment.tasks if any(task == t for t, _ in maps)]
-    variants = [name for name in experiment.variants if any(name == v for _, v in maps)]
-    size = (max(3.2, PANEL_IN * len(variants) + 0.8), PANEL_IN * len(tasks) + 0.4)
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(len(tasks), len(variants), squeeze=False)
+    left, right, bottom, top = next(iter(maps.values())).extent
+    figure, placed = arrange(experiment, list(maps), (top - bottom) / (right - left))
     norm = _norm([visited.share for visited in maps.values()], plot.log)
-    images = []
-    for row, task in zip(grid, tasks, strict=True):
-        for axes, variant in zip(row, variants, strict=True):
-            _bare(axes)
-            if (task, variant) in maps:
-                images.append(_show(axes, maps[task, variant], norm))
-            if task == tasks[0]:
-                axes.set_title(experiment.label(variant), loc="center", fontsize=9)
-        if len(tasks) > 1:
-            row[0].set_ylabel(task)
-    scale = figure.colorbar(images[0], ax=grid, shrink=0.75, aspect=30, pad=0.02)
+    images = [_show(placed[panel], visited, norm) for panel, visited in maps.items()]
+    scale = figure.colorbar(images[0], ax=list(placed.values()), shrink=0.75, aspect=30, pad=0.02)
     scale.outline.set_visible(False)
     scale.set_label("share of visits", color=QUIET)
     scale.ax.tick_params(which="both", length=0)
@@ -122,13 +111,3 @@ def _show(axes: Axes, visited: VisitMap, norm: Normalize) -> AxesImage:
         masked.T, origin="lower", extent=visited.extent, norm=norm, cmap=visits_colours(),
         interpolation="nearest", aspect="equal",
     )  # fmt: skip
-
-
-def _bare(axes: Axes) -> None:
-    """Leave only a faint frame."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.grid(visible=False)
-    for spine in axes.spines.values():
-        spine.set_visible(True)
-        spine.set_color("#E4E7EB")

@@ -152,9 +152,10 @@ def _check_references(experiment: Experiment, where: Where) -> None:
         _known("variant", claim.paper_values, experiment.variants, where((*at, "paper_values")))
         _known("task", claim.tasks or (), experiment.tasks, where((*at, "tasks")))
     for position, plot in enumerate(experiment.plots):
-        if plot.metric is not None:
-            place = where(("plots", str(position), "metric"))
-            _known("metric", [plot.metric], experiment.metrics, place)
+        at = ("plots", str(position))
+        key = "metrics" if plot.metrics else "metric"
+        _known("metric", plot.all_metrics, experiment.metrics, where((*at, key)))
+        _known("variant", plot.variants or (), experiment.variants, where((*at, "variants")))
 
 
 def _known(kind: str, names: Iterable[str], valid: Iterable[str], place: str) -> None:

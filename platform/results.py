@@ -169,16 +169,32 @@ def arrays(run: Run, name: str, folder: str) -> dict[str, np.ndarray]:
         Arrays under the same prefix (``visits``, ``x_edges``, ...); empty when the trial has none
         or its file is damaged.
     """
-    file = run.path / folder / "coverage.npz"
-    prefix = name.rpartition("/")[0].replace("/", "__") + "__"
+    prefix, _, own = name.rpartition("/")
+    neighbours = [other for other in array_names(run, folder) if other.startswith(f"{prefix}/")]
+    wanted = {
+        n.removeprefix(f"{prefix}/"): n for n in neighbours if n.count("/") == name.count("/")
+    }
+    if own not in wanted:
+        return {}
     try:
-        with np.load(file, allow_pickle=False) as content:
-            found = {
-                key.removeprefix(prefix): content[key] for key in content if key.startswith(prefix)
-            }
+        with np.load(run.path / folder / "coverage.npz", allow_pickle=False) as content:
+            return {short: content[full.replace("/", "__")] for short, full in wanted.items()}
     except (OSError, ValueError, zipfile.BadZipFile):
         return {}
-    return found if name.rpartition("/")[2] in found else {}
+
+
+def array_names(run: Run, folder: str) -> list[str]:
+    """List the coverage arrays of a trial, e.g. ``train/visits``; none if its file is damaged.
+
+    Args:
+        run: The run.
+        folder: The trial's folder, relative to the run's.
+    """
+    try:
+        with np.load(run.path / folder / "coverage.npz", allow_pickle=False) as content:
+            return [key.replace("__", "/") for key in content]
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return []
 
 
 def _read_trial(path: Path, trial_id: str) -> tuple[dict[str, Any], pd.DataFrame]:

@@ -13,7 +13,7 @@ from expedition.platform.errors import nearest
 
 Statistic = Literal["last", "last_half_mean", "mean", "max", "auc"]
 ClaimKind = Literal["order", "at_least", "at_most", "ratio", "reaches_before", "increases"]
-PlotKind = Literal["curves", "bars", "heatmap"]
+PlotKind = Literal["curves", "bars", "heatmap", "array_curve", "goals"]
 Distribution = Literal["grid_search", "choice", "uniform", "loguniform", "quniform", "randint"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -101,31 +101,73 @@ class Plot(Strict):
     """A figure of the report.
 
     Attributes:
-        kind: ``curves`` | ``bars`` | ``heatmap``.
+        kind: See :data:`PlotKind`.
         metric: Metric plotted by curves and bars.
-        by: What bars are grouped by: ``task`` (default) or ``variant``.
-        array: Coverage array of a heatmap, e.g. ``train/visits``.
+        metrics: Metrics that bars show side by side, instead of ``metric``.
+        by: What bars of one metric are grouped by: ``task`` (default) or ``variant``.
+        array: Coverage array, e.g. ``train/visits``, or several; ``eval/skill-*/visits`` is one a
+            skill. Goals are the array of their positions, beside which ``goal_episodes`` stands.
+        x: Neighbour of the array that gives the horizontal axis; its index when not given.
+        x_label: Horizontal axis of an array curve.
+        y_label: Vertical axis of an array curve, or of bars of several metrics.
         log: Logarithmic colours of a heatmap.
+        variants: Variants shown; all when not given.
         title: Heading; made from the metric's label when not given.
     """
 
     kind: PlotKind
     metric: str | None = None
+    metrics: tuple[str, ...] = ()
     by: Literal["task", "variant"] = "task"
-    array: str | None = None
+    array: str | tuple[str, ...] | None = None
+    x: str | None = None
+    x_label: str = ""
+    y_label: str = ""
     log: bool = False
+    variants: tuple[str, ...] | None = None
     title: str = ""
+
+    _keys: ClassVar[Mapping[str, frozenset[str]]] = {
+        "curves": frozenset({"metric"}),
+        "bars": frozenset({"metric", "metrics", "by", "y_label"}),
+        "heatmap": frozenset({"array", "log"}),
+        "array_curve": frozenset({"array", "x", "x_label", "y_label"}),
+        "goals": frozenset({"array"}),
+    }
 
     @model_validator(mode="after")
     def _needs(self) -> Self:
-        needed = "array" if self.kind == "heatmap" else "metric"
-        if getattr(self, needed) is None:
+        own = self._keys[self.kind]
+        needed = "array" if "array" in own else "metric"
+        fields = type(self).model_fields.items()
+        # Not `model_fields_set`: the file of a resolved experiment gives every default.
+        given = {name for name, of in fields if getattr(self, name) != of.default}
+        given -= {"kind", "title", "variants"}
+        problem = ""
+        if not (getattr(self, needed) or (needed == "metric" and self.metrics)):
+            problem = f"needs '{needed}'"
+        elif self.metric and self.metrics:
+            problem = "takes 'metric' or 'metrics', not both"
+        elif given - own:
+            wrong = min(given - own)
+            problem = f"takes no '{wrong}'{nearest(wrong, own)}"
+        if problem:
             raise PydanticCustomError(
                 "plot",
-                "a plot of kind '{kind}' needs '{needed}'",
-                {"kind": self.kind, "needed": needed},
+                "a plot of kind '{kind}' {problem}",
+                {"kind": self.kind, "problem": problem},
             )
         return self
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """The arrays, one or several."""
+        return (self.array,) if isinstance(self.array, str) else self.array or ()
+
+    @property
+    def all_metrics(self) -> tuple[str, ...]:
+        """The metrics, one or several."""
+        return self.metrics or ((self.metric,) if self.metric else ())
 
 
 class Claim(Strict):
