@@ -1,0 +1,1 @@
+"""Model-agnostic meta-learning of policies, and its variants."""
