@@ -11,6 +11,8 @@ from expedition.platform.results import Run, array_names
 PREFIXES = ("train", "eval", "eval/historical", "eval/skill-*")
 """Who visited: training, the newest policy, the historical average, one skill."""
 
+GOAL_EPISODES = "goal_episodes"  # beside an array of goals: how long each takes to find
+
 _LABELS = {"train": "training", "eval": "last policy", "eval/historical": "historical average"}
 
 

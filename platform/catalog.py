@@ -6,7 +6,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from expedition.platform import yamlfile
+from expedition.platform import shared_runs, yamlfile
 from expedition.platform.errors import UserError, unknown
 from expedition.platform.resolve import Choices, resolve
 from expedition.platform.spec import Experiment
@@ -62,7 +62,8 @@ def open_document(target: str) -> tuple[str, Document]:
         target: ``smm/fig2c``, or a path that ends in ``.yaml`` or ``.yml``.
 
     Returns:
-        The experiment's name (``paper/file``) and its document.
+        The experiment's name (``paper/file``) and its document, completed by the one whose runs it
+        shares.
 
     Raises:
         UserError: There is no such experiment or file, or it is not YAML.
@@ -72,10 +73,20 @@ def open_document(target: str) -> tuple[str, Document]:
         if not path.is_file():
             raise UserError(f"{target}: no such file")
         document = yamlfile.read(path)
-        return f"{document.data.get('paper', path.parent.name)}/{path.stem}", document
-    if target not in names():
+        name = f"{document.data.get('paper', path.parent.name)}/{path.stem}"
+    elif target not in names():
         raise unknown("experiment", target, names())
-    return target, yamlfile.read(folder() / f"{target}.yaml")
+    else:
+        name, path = target, folder() / f"{target}.yaml"
+        document = yamlfile.read(path)
+    base = document.data.get(shared_runs.KEY)
+    if base is None:
+        return name, document
+    if str(base).endswith(SUFFIXES):
+        base = str(path.parent / str(base))
+    elif base not in names():
+        raise unknown("experiment", str(base), names(), document.where((shared_runs.KEY,)))
+    return name, shared_runs.complete(document, *open_document(str(base)))
 
 
 def declared(target: str, choices: Choices | None = None) -> Experiment:

@@ -1,7 +1,7 @@
 """Look up the names of an experiment that live elsewhere, before anything starts.
 
-Environments in Gymnasium's registry, algorithms and their settings in ours, and metric keys in the
-list of curated names. Imports Ray; the shape of a file is checked without it (``spec``).
+Environments in Gymnasium's registry, algorithms and their settings in ours; metric keys and arrays
+are looked up by ``names``. Imports Ray; the shape of a file is checked without it (``spec``).
 """
 
 from __future__ import annotations
@@ -12,27 +12,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from expedition.platform.errors import UserError, unknown
+from expedition.platform.measured import check_arrays, check_metrics
 from expedition.platform.spec import Experiment, Where, deep_merge
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 
-# Names of `expedition.algorithms.core.metrics.curate`; an environment's coverage names and the
-# learner's, which depend on the method, come in addition.
-FIXED_METRICS = (
-    "env_steps",
-    "updates",
-    "iteration",
-    "train/return_mean",
-    "train/length_mean",
-    "train/episodes",
-    "eval/return_mean",
-    "eval/length_mean",
-    "time/seconds",
-    "time/env_steps_per_s",
-)
-COVERAGE_PREFIXES = ("coverage/", "eval/coverage/", "eval/historical/coverage/")
-LEARNER_PREFIX = "learner/"
+    from expedition.envs.declared import Declared
 
 
 def check(experiment: Experiment, where: Where = ".".join) -> Experiment:
@@ -51,8 +37,9 @@ def check(experiment: Experiment, where: Where = ".".join) -> Experiment:
     Raises:
         UserError: The first name or setting that does not exist or is not allowed.
     """
-    coverage = _check_environment(experiment, where)
-    _check_metrics(experiment, coverage, where)
+    declared = _check_environment(experiment, where)
+    check_metrics(experiment, declared, where)
+    check_arrays(experiment, declared, where)
     configs = {
         name: _new_config(variant.algorithm, where(("variants", name, "algorithm")))
         for name, variant in experiment.variants.items()
@@ -68,23 +55,13 @@ def check(experiment: Experiment, where: Where = ".".join) -> Experiment:
     return shared
 
 
-def metric_keys(coverage: Iterable[str]) -> list[str]:
-    """List the metric keys a trial may report, the learner's own aside.
-
-    Args:
-        coverage: Names of the environment's coverage metrics.
-    """
-    names = list(coverage)
-    return [*FIXED_METRICS, *(prefix + name for prefix in COVERAGE_PREFIXES for name in names)]
-
-
-def _check_environment(experiment: Experiment, where: Where) -> list[str]:
-    """Make the environment of every task once; return the names of its coverage metrics."""
-    from expedition.envs import coverage
+def _check_environment(experiment: Experiment, where: Where) -> Declared:
+    """Make the environment of every task once; return what they declare, together."""
+    from expedition.envs.declared import Declared, declared
 
     _find_environment(experiment.env, where(("env",)))
     valid = _environment_settings(experiment.env)
-    names: set[str] = set()
+    found = []
     for task, own in experiment.tasks.items():
         settings = experiment.env_config_of(task)
         for key in settings:
@@ -92,12 +69,16 @@ def _check_environment(experiment: Experiment, where: Where) -> list[str]:
                 place = where(("tasks", task, key) if key in own else ("env_config", key))
                 raise unknown(f"{experiment.env} setting", key, valid, place)
         try:
-            names |= set(coverage.metric_names(experiment.env, settings))
+            found.append(declared(experiment.env, settings))
         except Exception as error:  # whatever a third party's constructor raises
             place = where(("tasks", task) if own else ("env_config",))
             reason = str(error).partition(" was raised from the environment creator")[0]
             raise UserError(f"{place}: {experiment.env} refuses its settings: {reason}") from error
-    return sorted(names)
+    return Declared(
+        tuple(sorted({name for one in found for name in one.metrics})),
+        {name: dimensions for one in found for name, dimensions in one.arrays.items()},
+        tuple(dict.fromkeys(name for one in found for name in one.reward_terms)),
+    )
 
 
 def _environment_settings(env: str) -> list[str] | None:
@@ -131,13 +112,6 @@ def _like(env_id: str, registered: Iterable[str]) -> list[str]:
     """Return the ids of the same namespace, so that a wrong name is matched to our own first."""
     namespace = env_id.rpartition("/")[0]
     return [name for name in registered if name.rpartition("/")[0] == namespace] or [*registered]
-
-
-def _check_metrics(experiment: Experiment, coverage: list[str], where: Where) -> None:
-    valid = metric_keys(coverage)
-    for name, metric in experiment.metrics.items():
-        if metric.key not in valid and not metric.key.startswith(LEARNER_PREFIX):
-            raise unknown("metric", metric.key, valid, where(("metrics", name, "key")))
 
 
 def _new_config(algorithm: str, place: str) -> AlgorithmConfig:

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 
 from expedition.platform import array_names
 from expedition.platform import scores as scoring
+from expedition.platform.array_names import GOAL_EPISODES
 from expedition.platform.panels import Panel, arrange
 from expedition.platform.results import Run, arrays
 from expedition.platform.schema import Plot
 from expedition.platform.style import QUIET
 
-EPISODES = "goal_episodes"  # neighbour of the positions
 NOT_FOUND = 100  # episodes that were made
 DOT = 5.0  # points squared
 
@@ -80,11 +80,11 @@ def goals_of(run: Run, name: str, task: str, variant: str) -> Goals | None:
     chosen = trials[(trials["task"] == task) & (trials["variant"] == variant)]
     contents = [arrays(run, name, folder) for folder in chosen["folder"] if folder]
     own = name.rpartition("/")[2]
-    seeds = [content for content in contents if content and EPISODES in content]
+    seeds = [content for content in contents if content and GOAL_EPISODES in content]
     if not seeds:
         return None
     positions = seeds[0][own]
-    same = [seed[EPISODES] for seed in seeds if np.array_equal(seed[own], positions)]
+    same = [seed[GOAL_EPISODES] for seed in seeds if np.array_equal(seed[own], positions)]
     return Goals(positions, np.mean(same, axis=0))
 
 

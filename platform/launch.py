@@ -17,6 +17,7 @@ from expedition.platform.ownership import Ownership
 from expedition.platform.plan import Trial, trials_of
 from expedition.platform.runfolder import open_run
 from expedition.platform.session import require_listener
+from expedition.platform.shared_runs import take_finished
 from expedition.platform.spec import Experiment
 from expedition.platform.store import DONE, FAILED, RunFolder, explain, results_folder
 from expedition.platform.tracking import Mirror
@@ -161,6 +162,11 @@ def _train(
         f"{experiment.name} ({experiment.preset}) -> {folder.path}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
+    taken = take_finished(folder, experiment, [] if sweep else trials, options.results)
+    if taken:
+        manifest.note(folder, "trials_taken_from", taken)
+        for run, count in taken.items():
+            options.console.print(f"{count} finished trials taken from {run}", highlight=False)
     open_trials = [t for t in trials if folder.trial(t.id).status()["state"] != DONE]
     adaptive = sweep is not None and sweep.searcher == "optuna"
     if not open_trials and not adaptive:

@@ -63,6 +63,11 @@ def end(folder: RunFolder, status: str) -> None:
     write_json(folder.manifest, content)
 
 
+def note(folder: RunFolder, key: str, value: Any) -> None:
+    """Add an entry to the manifest of a launch that has begun."""
+    write_json(folder.manifest, read_json(folder.manifest) | {key: value})
+
+
 def package_versions() -> dict[str, str | None]:
     """Versions of the packages that decide the numbers; ``None`` where one is not installed."""
     return {name: _version(name) for name in PACKAGES}

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from expedition.algorithms import registry
+from expedition.envs.declared import Declared, declared
 from expedition.platform import overrides as overriding
 from expedition.platform.errors import unknown
 from expedition.platform.overrides import Override
@@ -87,26 +88,25 @@ def _place(overrides: Sequence[Override], env: str) -> Any:
 
 def _shown(data: Mapping[str, Any]) -> dict[str, Any]:
     """Add what the environment says it can measure: its coverage metrics and its map."""
-    names = _coverage_names(data["env"], data.get("env_config") or {})
+    found = _declared(data["env"], data.get("env_config") or {})
+    names = [file_name(name) for name in found.metrics]
     metrics = {"return": RETURN}
     metrics |= {
         name: {"key": f"coverage/{name}", "label": name.replace("_", " ")} for name in names
     }
     plots: list[dict[str, Any]] = [{"kind": "curves", "metric": name} for name in metrics]
-    if names:
+    if found.arrays.get("visits") == 2:
         plots.append({"kind": "heatmap", "array": "train/visits", "log": True})
     return {"metrics": metrics, "plots": plots}
 
 
-def _coverage_names(env: str, env_config: Mapping[str, Any]) -> list[str]:
+def _declared(env: str, env_config: Mapping[str, Any]) -> Declared:
     import gymnasium
 
-    from expedition.envs import coverage
-
     try:
-        return [file_name(name) for name in coverage.metric_names(env, dict(env_config))]
+        return declared(env, dict(env_config))
     except (gymnasium.error.Error, TypeError, ValueError, ImportError):
-        return []  # a wrong id or setting: the check that follows explains it
+        return Declared()  # a wrong id or setting: the check that follows explains it
 
 
 def file_name(text: str) -> str:

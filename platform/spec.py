@@ -49,6 +49,7 @@ class Experiment(Strict):
         figure: Figure or table of the paper, e.g. ``Fig. 2c``.
         title: Heading of the report.
         description: What is plotted, in two or three sentences.
+        same_runs_as: Name of the experiment whose runs these are; see ``shared_runs``.
         env: Gymnasium id.
         env_config: Settings of the environment common to all tasks.
         tasks: Settings of the environment that the figure compares, by name.
@@ -70,6 +71,7 @@ class Experiment(Strict):
     figure: str = ""
     title: str
     description: str = ""
+    same_runs_as: str | None = None
     env: str
     env_config: Config = Field(default_factory=dict)
     tasks: dict[Name, Config] = Field(default_factory=_one_task, min_length=1)
