@@ -1,0 +1,1 @@
+"""RL²: a recurrent policy that learns within a trial of several episodes."""
