@@ -17,3 +17,27 @@ gym.register(
     vector_entry_point="expedition.envs.navigation:NavigationVectorEnv",
     max_episode_steps=100,
 )
+gym.register(
+    id="expedition/ManipulationFetch-v0",
+    entry_point="expedition.envs.manipulation.fetch_env:ManipulationFetchEnv",
+    max_episode_steps=50,
+)
+gym.register(
+    id="expedition/ManipulationPlanar-v0",
+    entry_point="expedition.envs.manipulation:ManipulationPlanarEnv",
+    vector_entry_point="expedition.envs.manipulation:ManipulationPlanarVectorEnv",
+    max_episode_steps=50,
+)
+
+# Families of tasks (:mod:`expedition.envs.tasks`), each with its horizon.
+for _family, _folder, _horizon in (
+    ("Ring", "ring", 50),
+    ("PointGoals", "point", 100),
+    ("Wheeled", "wheeled", 200),
+):
+    gym.register(
+        id=f"expedition/{_family}-v0",
+        entry_point=f"expedition.envs.{_folder}:{_family}Env",
+        vector_entry_point=f"expedition.envs.{_folder}:{_family}VectorEnv",
+        max_episode_steps=_horizon,
+    )

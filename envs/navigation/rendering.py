@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from expedition.envs.drawing import blend, blend_capsule
 from expedition.envs.navigation.geometry import AGENT_RADIUS, GOAL_RADIUS, HallGeometry
 
 FRAME_SIZE = 400  # pixels along each side
@@ -49,11 +50,11 @@ class HallRenderer:
         age = np.linspace(0.0, 1.0, max(len(points) - 1, 1))[:, None]
         colors = (1.0 - age) * TRAIL_OLD + age * TRAIL_NEW
         for start, end, color in zip(points, points[1:], colors, strict=False):
-            _blend_capsule(frame, start, end, TRAIL_PIXELS, color)
+            blend_capsule(frame, start, end, TRAIL_PIXELS, color)
         if len(points):
             radius = max(AGENT_RADIUS * self._scale, MIN_AGENT_PIXELS)
-            _blend_capsule(frame, points[-1], points[-1], radius + 1.5, FLOOR)
-            _blend_capsule(frame, points[-1], points[-1], radius, AGENT)
+            blend_capsule(frame, points[-1], points[-1], radius + 1.5, FLOOR)
+            blend_capsule(frame, points[-1], points[-1], radius, AGENT)
         return np.rint(frame).astype(np.uint8)
 
     def _to_pixels(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -67,38 +68,11 @@ class HallRenderer:
         clearance = geometry.clearance(np.stack([x, y], axis=-1))
         frame = np.empty((FRAME_SIZE, FRAME_SIZE, 3))
         frame[:] = WALL
-        _blend(frame, np.clip(clearance * self._scale + 0.5, 0.0, 1.0), FLOOR)
+        blend(frame, np.clip(clearance * self._scale + 0.5, 0.0, 1.0), FLOOR)
         radius = max(GOAL_RADIUS, MIN_GOAL_PIXELS / self._scale)
         for goal_x, goal_y in geometry.goal_positions:
             depth = radius - np.hypot(x - goal_x, y - goal_y)
             if radius == GOAL_RADIUS:  # drawn to scale: the part that can be entered
                 depth = np.minimum(depth, clearance)
-            _blend(frame, np.clip(depth * self._scale + 0.5, 0.0, 1.0), GOAL)
+            blend(frame, np.clip(depth * self._scale + 0.5, 0.0, 1.0), GOAL)
         return frame
-
-
-def _blend(
-    image: NDArray[np.float64], cover: NDArray[np.float64], color: NDArray[np.floating]
-) -> None:
-    """Paint ``color`` over ``image`` (h, w, 3) where ``cover`` (h, w) is 1."""
-    image += cover[..., None] * (color - image)
-
-
-def _blend_capsule(
-    frame: NDArray[np.float64],
-    start: NDArray[np.float64],
-    end: NDArray[np.float64],
-    radius: float,
-    color: NDArray[np.floating],
-) -> None:
-    """Paint all pixels within ``radius`` of a line from ``start`` to ``end`` (pixels)."""
-    low = np.floor(np.minimum(start, end) - radius - 1.0).astype(int).clip(0, FRAME_SIZE)
-    high = np.ceil(np.maximum(start, end) + radius + 1.0).astype(int).clip(0, FRAME_SIZE)
-    x = np.arange(low[0], high[0]) + 0.5 - start[0]
-    y = (np.arange(low[1], high[1]) + 0.5 - start[1])[:, None]
-    line = end - start
-    along = (x * line[0] + y * line[1]) / max(float(line @ line), 1e-12)
-    nearest = np.clip(along, 0.0, 1.0)
-    distance = np.hypot(x - nearest * line[0], y - nearest * line[1])
-    patch = frame[low[1] : high[1], low[0] : high[0]]
-    _blend(patch, np.clip(radius - distance + 0.5, 0.0, 1.0), color)

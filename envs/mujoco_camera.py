@@ -1,0 +1,102 @@
+"""Frames of MuJoCo simulations, with marks painted into the scene."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+FRAME_SIZE = 480  # pixels along each side
+_MAX_GEOMS = 1_000
+
+
+@dataclass(frozen=True)
+class Disc:
+    """A flat disc that is seen but not touched, such as a goal.
+
+    Attributes:
+        centre: Position, metres, 3 numbers.
+        radius: In metres.
+        rgba: Colour, 0 to 1.
+    """
+
+    centre: Sequence[float]
+    radius: float
+    rgba: Sequence[float]
+
+
+class MujocoCamera:
+    """Draws simulations of one model as a camera of the model sees them.
+
+    Without a display it draws off screen through EGL, which needs no graphics card.
+
+    Args:
+        model: An ``MjModel``.
+        camera: Name of the camera.
+    """
+
+    def __init__(self, model: Any, camera: str) -> None:
+        self._model = model
+        self._camera = mujoco.MjvCamera()
+        self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        self._camera.fixedcamid = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, camera)
+        self._options = mujoco.MjvOption()
+        self._scene = mujoco.MjvScene(model, _MAX_GEOMS)
+        self._gl = _gl_context()
+        self._gl.make_current()
+        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+
+    def frame(self, data: Any, marks: Sequence[Disc] = ()) -> NDArray[np.uint8]:
+        """Draw a simulation.
+
+        Args:
+            data: An ``MjData`` of the model, its positions computed.
+            marks: Painted into the scene.
+
+        Returns:
+            RGB, shape (480, 480, 3).
+        """
+        self._gl.make_current()
+        mujoco.mjv_updateScene(
+            self._model,
+            data,
+            self._options,
+            None,
+            self._camera,
+            mujoco.mjtCatBit.mjCAT_ALL,
+            self._scene,
+        )
+        for mark in marks:
+            self._paint(mark)
+        view = mujoco.MjrRect(0, 0, FRAME_SIZE, FRAME_SIZE)
+        mujoco.mjr_render(view, self._scene, self._context)
+        pixels = np.empty((FRAME_SIZE, FRAME_SIZE, 3), dtype=np.uint8)
+        mujoco.mjr_readPixels(pixels, None, view, self._context)
+        return pixels[::-1].copy()
+
+    def _paint(self, mark: Disc) -> None:
+        geom = self._scene.geoms[self._scene.ngeom]
+        mujoco.mjv_initGeom(
+            geom,
+            mujoco.mjtGeom.mjGEOM_CYLINDER,
+            np.array([mark.radius, mark.radius, 0.001]),
+            np.asarray(mark.centre, dtype=np.float64),
+            np.eye(3).ravel(),
+            np.asarray(mark.rgba, dtype=np.float32),
+        )
+        self._scene.ngeom += 1
+
+
+def _gl_context() -> Any:
+    """An OpenGL context: as ``MUJOCO_GL`` says, else through EGL where there is no display."""
+    if not os.environ.get("MUJOCO_GL") and not os.environ.get("DISPLAY") and os.name == "posix":
+        from mujoco.egl import GLContext  # not at the top: loads the system's EGL library
+    else:
+        from mujoco.gl_context import GLContext
+    return GLContext(FRAME_SIZE, FRAME_SIZE)
