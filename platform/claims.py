@@ -179,9 +179,7 @@ def _judge_on(tasks: tuple[str, ...], claim: Claim, evidence: Evidence) -> Judge
     """Judge a claim on some tasks together."""
     experiment = evidence.run.experiment
     ran = [name for name in claim.named_variants if name in experiment.variants]
-    matrices = (
-        {name: evidence.scores_RT(claim.metric, name, tasks) for name in ran} if tasks else {}
-    )
+    matrices = {name: evidence.claimed_RT(claim, name, tasks) for name in ran} if tasks else {}
     scores = {name: statistics.interval(matrix) for name, matrix in matrices.items() if len(matrix)}
     seeds = {name: len(matrix) for name, matrix in matrices.items()}
     problem = _too_little(claim, tasks, seeds, evidence.run)
@@ -247,8 +245,10 @@ def _order(claim: Claim, tasks: tuple[str, ...], evidence: Evidence) -> list[Com
 def _bound(claim: Claim, tasks: tuple[str, ...], evidence: Evidence) -> Comparison:
     assert claim.variant is not None  # the schema requires both for these kinds
     assert claim.value is not None
-    score = statistics.interval(evidence.scores_RT(claim.metric, claim.variant, tasks))
+    score = statistics.interval(evidence.claimed_RT(claim, claim.variant, tasks))
     label = evidence.run.experiment.label(claim.variant)
+    if claim.minus is not None:
+        label = f"{label}: {claim.metric} - {claim.minus}"
     return compare(label, score, ">=" if claim.kind == "at_least" else "<=", claim.value)
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from expedition.platform import scores as scoring
 from expedition.platform.results import Run
-from expedition.platform.schema import Metric
+from expedition.platform.schema import Claim, Metric
 
 NEVER = float("inf")  # env steps to reach a threshold that was not reached
 
@@ -33,9 +33,18 @@ class Evidence:
 
     def scores_RT(self, metric: str, variant: str, tasks: Sequence[str]) -> np.ndarray:  # noqa: N802
         """Return a variant's scores of a metric, shape [seeds finished on all the tasks, T]."""
-        definition = self.run.experiment.metrics[metric]
-        table = self._once(f"score {metric}", lambda: scoring.table(self.run, definition))
-        return scoring.scores_RT(table, variant, tasks)
+        return scoring.scores_RT(self._score_table(metric), variant, tasks)
+
+    def claimed_RT(  # noqa: N802
+        self, claim: Claim, variant: str, tasks: Sequence[str]
+    ) -> np.ndarray:
+        """Return a variant's scores of a claim's metric, less those of ``claim.minus`` if given."""
+        if claim.minus is None:
+            return self.scores_RT(claim.metric, variant, tasks)
+        tables = [self._score_table(name) for name in (claim.metric, claim.minus)]
+        both = tables[0].merge(tables[1], on=scoring.IDENTITY, suffixes=("", "_minus"))
+        gaps = both.assign(score=both["score"] - both["score_minus"])
+        return scoring.scores_RT(gaps, variant, tasks)
 
     def of_curves_RT(  # noqa: N802
         self, metric: str, variant: str, tasks: Sequence[str], number: CurveNumber
@@ -58,6 +67,10 @@ class Evidence:
         ]
         table = pd.DataFrame(records, columns=[*scoring.IDENTITY, "score"])
         return scoring.scores_RT(table, variant, tasks)
+
+    def _score_table(self, metric: str) -> pd.DataFrame:
+        definition = self.run.experiment.metrics[metric]
+        return self._once(f"score {metric}", lambda: scoring.table(self.run, definition))
 
     def _once(self, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         if name not in self._tables:

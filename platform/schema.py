@@ -181,6 +181,8 @@ class Claim(Strict):
         variants: ``order``: best first. ``ratio``, ``reaches_before``: exactly two.
         variant: The one variant of ``at_least``, ``at_most`` and ``increases``.
         value: Bound of ``at_least``/``at_most``/``ratio``, threshold of ``reaches_before``.
+        minus: ``at_least``, ``at_most``: metric taken off, seed by seed, so that two measures of
+            one variant are compared.
         margin: ``order``, ``increases``: by how much at least, in the metric's unit.
         over: What ``increases`` runs along: environment steps or the tasks in their order.
         tasks: Tasks it is judged on; all when not given.
@@ -195,6 +197,7 @@ class Claim(Strict):
     variants: tuple[str, ...] = ()
     variant: str | None = None
     value: float | None = None
+    minus: str | None = None
     margin: float = Field(default=0.0, ge=0)
     over: Literal["env_steps", "tasks"] = "env_steps"
     tasks: tuple[str, ...] | None = None
@@ -228,6 +231,8 @@ class Claim(Strict):
             return "'variants' with two or more different names, best first"
         if self.margin and self.kind not in {"order", "increases"}:
             return "no 'margin'"
+        if self.minus and self.kind not in {"at_least", "at_most"}:
+            return "no 'minus'"
         needs_value = self.kind in {"at_least", "at_most", "ratio", "reaches_before"}
         if needs_value and self.value is None:
             return "'value'"

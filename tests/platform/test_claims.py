@@ -48,6 +48,8 @@ def judged(run: Run, **claim: Any) -> Result:
         ({"kind": "at_least", "variant": "smm", "value": 0.8}, "contradicted"),
         ({"kind": "at_most", "variant": "sac", "value": 0.35}, "confirmed"),
         ({"kind": "at_most", "variant": "smm", "value": 0.35}, "contradicted"),
+        ({"kind": "at_least", "variant": "sac", "minus": "return", "value": -1}, "contradicted"),
+        ({"kind": "at_most", "variant": "sac", "minus": "return", "value": -1.6}, "confirmed"),
         ({"kind": "ratio", "variants": ["smm", "sac"], "value": 2.0}, "confirmed"),
         ({"kind": "ratio", "variants": ["smm", "sac"], "value": 9.0}, "contradicted"),
         ({"kind": "reaches_before", "variants": ["smm", "sac"], "value": 0.4}, "confirmed"),
@@ -63,6 +65,15 @@ def test_verdicts(run: Run, claim: dict[str, Any], verdict: str) -> None:
     assert result.verdict == verdict, result.reason
     assert result.reason
     assert len(result.by_task) == (0 if claim.get("over") == "tasks" else 2)
+
+
+def test_two_metrics_of_a_variant_are_compared_seed_by_seed(run: Run) -> None:
+    claim = {"kind": "at_most", "variant": "smm", "minus": "return", "value": 0.0}
+    pooled = judged(run, **claim).pooled
+    # The return levels off at ten times the level, the same in every seed.
+    halls = judged(run, kind="at_most", variant="smm", value=0.0).pooled.scores["smm"]
+    assert pooled.scores["smm"].point == pytest.approx(halls.point - 6.0)
+    assert pooled.comparisons[0].label == "SMM: halls - return"
 
 
 def test_order_follows_the_metrics_direction(run: Run) -> None:
