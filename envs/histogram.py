@@ -196,12 +196,18 @@ class RecentStates:
         self._streams.extend(other._streams)
 
     def states(self) -> NDArray[np.float64]:
-        """At most ``size`` states, as many of the newest from each stream; shape (N, d)."""
-        streams = [stream for stream in self._streams if len(stream)]
-        share = self.size // max(len(streams), 1)
-        return np.concatenate(
-            [stream[len(stream) - min(share, len(stream)) :] for stream in streams] or self._streams
-        )
+        """At most ``size`` states, the newest of each stream; shape (N, d).
+
+        Streams share alike; what a short one leaves of its share goes to the longer ones.
+        """
+        lengths = sorted(len(stream) for stream in self._streams)
+        left = share = self.size
+        for index, length in enumerate(lengths):
+            share = left // (len(lengths) - index)
+            if length > share:
+                break
+            left -= length
+        return np.concatenate([stream[max(0, len(stream) - share) :] for stream in self._streams])
 
     def state_dict(self) -> dict[str, Any]:
         """The streams."""

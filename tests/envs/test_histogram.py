@@ -86,6 +86,26 @@ def test_bin_widths_must_be_positive(widths):
         StateHistogram(widths)
 
 
+@pytest.mark.parametrize(
+    ("size", "lengths", "kept"),
+    [
+        (10, [100, 100, 100], [3, 3, 3]),
+        (12, [2, 100, 100], [2, 5, 5]),
+        (12, [100, 2, 3], [7, 2, 3]),
+        (12, [4, 2, 3], [4, 2, 3]),
+        (12, [0, 20], [0, 12]),
+    ],
+)
+def test_a_short_stream_leaves_its_room_to_the_longer_ones(size, lengths, kept):
+    window = RecentStates(size, 1)
+    for stream, length in enumerate(lengths):
+        other = RecentStates(size, 1)
+        other.add(stream + np.linspace(0.0, 0.5, length)[:, None])
+        window.merge(other)
+    owners = np.floor(window.states().ravel()).astype(int)
+    assert np.bincount(owners, minlength=len(lengths)).tolist() == kept
+
+
 def test_recent_states_share_the_window_between_streams():
     first, second = RecentStates(6, 1), RecentStates(6, 1)
     first.add(np.arange(10.0)[:, None])
