@@ -7,7 +7,9 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from expedition.algorithms.core.hyperparameters import Hyperparameter
 from expedition.algorithms.core.skills import SKILL_SETTINGS
+from expedition.algorithms.core.whitening import STATE_SETTINGS
 from expedition.algorithms.sac.config import SACConfig
+from expedition.algorithms.smm.paper_sac import PAPER_SAC
 
 
 class SMMConfig(SACConfig):
@@ -64,42 +66,9 @@ class SMMConfig(SACConfig):
         "discriminator_hidden_sizes": Hyperparameter(
             (300, 300), "widths of the discriminator", "app. D.2"
         ),
-        "state_indices": Hyperparameter(
-            None, "observation coordinates whose marginal is matched; none: all"
-        ),
-        "state_low": Hyperparameter(
-            None, "smallest value of each of them, for whitening; none: the observation space's"
-        ),
-        "state_high": Hyperparameter(None, "largest value of each of them"),
+        **STATE_SETTINGS,
         **SKILL_SETTINGS,
-        "variant": Hyperparameter("v1", "form of SAC", "released code", choices=("v1", "v2")),
-        "twin_q": Hyperparameter(False, "two Q-networks", "released code", choices=(True, False)),
-        "alpha": Hyperparameter(
-            1.0, "temperature; auto learns it", "released code", low=0, words=("auto",)
-        ),
-        "tau": Hyperparameter(
-            0.001, "target smoothing a gradient step", "released code", low=0, high=1
-        ),
-        "hidden_sizes": Hyperparameter((300, 300), "hidden widths of every network", "app. D.2"),
-        "policy_activation": Hyperparameter(
-            "tanh",
-            "hidden non-linearity of the policy",
-            "app. D.2; released code: relu",
-            choices=("relu", "tanh"),
-        ),
-        "policy_regulariser": Hyperparameter(
-            1e-3, "weight of mean(mean^2) + mean(log_std^2)", "released code", low=0
-        ),
-        "train_batch_size": Hyperparameter(128, "transitions a gradient step", "app. D.2", low=1),
-        "warmup_actions": Hyperparameter(
-            "policy", "who acts during warm-up", "released code", choices=("uniform", "policy")
-        ),
-        "time_limit_is_terminal": Hyperparameter(
-            True, "no bootstrap at the time limit", "released code", choices=(True, False)
-        ),
-        "num_historical_policies": Hyperparameter(
-            10, "policies in the historical average; 0: off", "table 3", low=0
-        ),
+        **PAPER_SAC,
     }
 
     def __init__(self, algo_class: type | None = None) -> None:

@@ -1,16 +1,14 @@
 """Networks of state marginal matching: SAC's, a density model and a discriminator."""
 
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from gymnasium import spaces
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from expedition.algorithms.core.networks import MLP
 from expedition.algorithms.core.skills import SkillPrior
+from expedition.algorithms.core.whitening import Whitening
 from expedition.algorithms.sac.module import SACModule
 from expedition.algorithms.smm.density import (
     DensityModel,
@@ -71,56 +69,6 @@ class SMMModule(SACModule):
     def log_discriminator(self, states: Tensor) -> Tensor:
         """Log d(·|s) ``[B, n]`` of whitened states ``[B, D]``."""
         return functional.log_softmax(self.discriminator(states), dim=1)
-
-
-class Whitening(nn.Module):
-    """Selects the coordinates whose marginal is matched and maps their range to [-1, 1].
-
-    The ranges are fixed: a moving scale would make the density model chase its own input.
-
-    Args:
-        space: Observations.
-        indices: Selected coordinates, ``None`` for all.
-        low: Their smallest values, ``None`` to read them off ``space``.
-        high: Their largest values.
-
-    Raises:
-        ValueError: If a range is missing and the space is unbounded, or the lengths differ.
-    """
-
-    low: Tensor
-    half_width: Tensor
-
-    def __init__(
-        self,
-        space: spaces.Box,
-        indices: Sequence[int] | None,
-        low: Sequence[float] | None,
-        high: Sequence[float] | None,
-    ) -> None:
-        super().__init__()
-        chosen = list(range(space.shape[0])) if indices is None else list(indices)
-        lows = np.asarray(space.low[chosen] if low is None else low, dtype=np.float32)
-        highs = np.asarray(space.high[chosen] if high is None else high, dtype=np.float32)
-        if lows.shape != (len(chosen),) or highs.shape != (len(chosen),):
-            raise ValueError(
-                f"state_low and state_high must have {len(chosen)} entries, one a coordinate; "
-                f"got {lows.size} and {highs.size}"
-            )
-        if not (np.isfinite(lows).all() and np.isfinite(highs).all() and (highs > lows).all()):
-            raise ValueError(
-                "the observation space has no finite range: "
-                "set state_low and state_high (and state_indices to match fewer coordinates)"
-            )
-        self.dim = len(chosen)
-        self._chosen = None if indices is None else chosen
-        self.register_buffer("low", torch.from_numpy(lows))
-        self.register_buffer("half_width", torch.from_numpy((highs - lows) / 2))
-
-    def forward(self, obs: Tensor) -> Tensor:
-        """Whiten ``obs`` ``[B, obs]`` to ``[B, D]``."""
-        states = obs if self._chosen is None else obs[:, self._chosen]
-        return (states - self.low) / self.half_width - 1
 
 
 def build_density(settings: dict[str, Any], state_dim: int, num_skills: int) -> DensityModel:

@@ -9,7 +9,7 @@ from expedition.algorithms.smm.density import (
     HistogramDensity,
     ReconstructionDensity,
 )
-from expedition.algorithms.smm.module import Whitening
+from expedition.algorithms.core.whitening import Whitening
 
 
 def hall_positions(count: int, generator: torch.Generator) -> torch.Tensor:
