@@ -25,8 +25,31 @@ class Registration:
 
 
 _BUILT_IN = {
+    "count": Registration(
+        "expedition.algorithms.intrinsic:CountConfig", "SAC on visit counts of a grid of states"
+    ),
+    "diayn": Registration(
+        "expedition.algorithms.intrinsic:DIAYNConfig",
+        "SAC on how well a discriminator tells its skills apart",
+    ),
+    "disagreement": Registration(
+        "expedition.algorithms.intrinsic:DisagreementConfig",
+        "SAC on the disagreement of an ensemble of dynamics models",
+    ),
+    "icm": Registration(
+        "expedition.algorithms.intrinsic:ICMConfig",
+        "SAC on the prediction error of an intrinsic curiosity module",
+    ),
+    "pseudocount": Registration(
+        "expedition.algorithms.intrinsic:PseudocountConfig",
+        "SAC on pseudo-counts of a density model",
+    ),
     "random": Registration(
         "expedition.algorithms.random:RandomConfig", "uniformly random actions; learns nothing"
+    ),
+    "rnd": Registration(
+        "expedition.algorithms.intrinsic:RNDConfig",
+        "SAC on the error of imitating a random network",
     ),
     "sac": Registration(
         "expedition.algorithms.sac:SACConfig",

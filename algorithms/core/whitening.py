@@ -1,6 +1,7 @@
 """The coordinates that exploration is about, mapped to a common range."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -63,6 +64,12 @@ class Whitening(nn.Module):
         self._chosen = None if indices is None else chosen
         self.register_buffer("low", torch.from_numpy(lows))
         self.register_buffer("half_width", torch.from_numpy((highs - lows) / 2))
+
+    @classmethod
+    def from_settings(cls, space: spaces.Box, settings: Mapping[str, Any]) -> Self:
+        """Of ``space`` with the values of ``STATE_SETTINGS``."""
+        low, high = settings["state_low"], settings["state_high"]
+        return cls(space, settings["state_indices"], low, high)
 
     def forward(self, obs: Tensor) -> Tensor:
         """Whiten ``obs`` ``[B, obs]`` to ``[B, D]``."""

@@ -9,6 +9,7 @@ from expedition.algorithms.core.hyperparameters import Hyperparameter
 from expedition.algorithms.core.skills import SKILL_SETTINGS
 from expedition.algorithms.core.whitening import STATE_SETTINGS
 from expedition.algorithms.sac.config import SACConfig
+from expedition.algorithms.smm.density_settings import DENSITY_SETTINGS
 from expedition.algorithms.smm.paper_sac import PAPER_SAC
 
 
@@ -35,31 +36,7 @@ class SMMConfig(SACConfig):
             "eq. 8; released code",
             choices=("paper", "released"),
         ),
-        "density": Hyperparameter(
-            "vae_elbo",
-            "vae_elbo: importance-weighted bound on log q(s|z); vae_code: minus the squared "
-            "reconstruction error of (s, z), as released; histogram: cell frequencies",
-            choices=("vae_elbo", "vae_code", "histogram"),
-        ),
-        "density_lr": Hyperparameter(1e-3, "Adam step of the density model", "table 3", low=0),
-        "density_hidden_sizes": Hyperparameter(
-            (150, 150), "widths of encoder and decoder", "app. D.2"
-        ),
-        "density_code_dim": Hyperparameter(
-            None,
-            "latent dimensions of the VAE; none: 8 (vae_elbo), 128 (vae_code)",
-            "released code for vae_code",
-            low=1,
-            words=(None,),
-        ),
-        "density_samples": Hyperparameter(2, "posterior samples of the bound (vae_elbo)", low=1),
-        "density_noise": Hyperparameter(
-            0.05, "decoder standard deviation in whitened units (vae_elbo)", low=1e-6
-        ),
-        "density_beta": Hyperparameter(
-            0.5, "weight of the KL term (vae_code)", "released code", low=0
-        ),
-        "density_bins": Hyperparameter(24, "cells an axis (histogram)", low=1),
+        **DENSITY_SETTINGS,
         "discriminator_lr": Hyperparameter(
             1e-3, "Adam step of the discriminator", "released code", low=0
         ),

@@ -30,10 +30,29 @@ class DensityModel(nn.Module):
     def observe(self, states: Tensor, skills: Tensor) -> None:
         """Take in newly visited states, once each."""
 
+    def typical_noise(self, states: Tensor) -> Tensor | None:
+        """Fixed noise for ``evaluate``: all ones, one standard deviation from the code's mean.
+
+        With it the log density is a deterministic function of the parameters, so that two
+        evaluations may be compared. Source: released code, for pseudo-counts.
+        """
+        return None
+
     def evaluate(
-        self, states: Tensor, skills: Tensor, generator: torch.Generator | None = None
+        self,
+        states: Tensor,
+        skills: Tensor,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
     ) -> DensityOutput:
-        """Loss on and log density of replayed states."""
+        """Loss on and log density of replayed states.
+
+        Args:
+            states: ``[B, D]``, whitened.
+            skills: One-hot ``[B, n]``.
+            generator: Source of the noise, where the model draws any.
+            noise: The noise itself, instead.
+        """
         raise NotImplementedError
 
 
@@ -81,14 +100,23 @@ class ElboDensity(DensityModel):
         self.samples = samples
         self.noise = noise
 
+    def typical_noise(self, states: Tensor) -> Tensor:
+        """Ones ``[K, B, code]``; see the base."""
+        return states.new_ones(self.samples, len(states), self.code_dim)
+
     def evaluate(
-        self, states: Tensor, skills: Tensor, generator: torch.Generator | None = None
+        self,
+        states: Tensor,
+        skills: Tensor,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
     ) -> DensityOutput:
         """Loss -mean(bound) and the bound ``[B]``; see the class."""
         batch, state_dim = states.shape
         mean, log_variance = self.encoder(torch.cat((states, skills), 1))
-        shape = (self.samples, batch, self.code_dim)
-        noise = torch.randn(shape, generator=generator, device=states.device)
+        if noise is None:
+            shape = (self.samples, batch, self.code_dim)
+            noise = torch.randn(shape, generator=generator, device=states.device)
         codes = torch.addcmul(mean, (0.5 * log_variance).exp(), noise)
         decoder_input = torch.cat((codes, skills.expand(self.samples, *skills.shape)), -1)
         decoded = self.decoder(decoder_input.flatten(0, 1)).view(self.samples, batch, state_dim)
@@ -121,15 +149,25 @@ class ReconstructionDensity(DensityModel):
         in_dim = state_dim + num_skills
         self.encoder = _GaussianEncoder(in_dim, hidden, code_dim)
         self.decoder = MLP((code_dim, *hidden, in_dim))
+        self.code_dim = code_dim
         self.beta = beta
 
+    def typical_noise(self, states: Tensor) -> Tensor:
+        """Ones ``[B, code]``; see the base."""
+        return states.new_ones(len(states), self.code_dim)
+
     def evaluate(
-        self, states: Tensor, skills: Tensor, generator: torch.Generator | None = None
+        self,
+        states: Tensor,
+        skills: Tensor,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
     ) -> DensityOutput:
         """The VAE's loss and minus the squared error ``[B]``; see the class."""
         x = torch.cat((states, skills), 1)
         mean, log_variance = self.encoder(x)
-        noise = torch.randn(mean.shape, generator=generator, device=x.device)
+        if noise is None:
+            noise = torch.randn(mean.shape, generator=generator, device=x.device)
         decoded = self.decoder(torch.addcmul(mean, (0.5 * log_variance).exp(), noise))
         squared_error = (x - decoded).square()
         kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1).mean()
@@ -171,7 +209,11 @@ class HistogramDensity(DensityModel):
         self.counts.view(-1).index_add_(0, index, ones)
 
     def evaluate(
-        self, states: Tensor, skills: Tensor, generator: torch.Generator | None = None
+        self,
+        states: Tensor,
+        skills: Tensor,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
     ) -> DensityOutput:
         """No loss; log of the cell's frequency over its volume ``[B]``."""
         skill = self._skill(skills)
