@@ -28,6 +28,11 @@ gym.register(
     vector_entry_point="expedition.envs.manipulation:ManipulationPlanarVectorEnv",
     max_episode_steps=50,
 )
+gym.register(
+    id="expedition/DClaw-v0",
+    entry_point="expedition.envs.dclaw:DClawEnv",
+    max_episode_steps=50,
+)
 
 # Families of tasks (:mod:`expedition.envs.tasks`), each with its horizon.
 for _family, _folder, _horizon in (

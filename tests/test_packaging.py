@@ -73,5 +73,6 @@ def test_the_wheel_carries_specs_templates_and_markers(tmp_path: Path):
     assert "expedition/tune_specs/smm/fig2c.yaml" in names
     assert "expedition/platform/cli/app.py" in names
     assert "expedition/platform/templates/report.html.j2" in names
+    assert "expedition/envs/assets/dclaw.xml" in names
     assert "expedition/algorithms/py.typed" in names
     assert not any(name.startswith(("platform/", "tests/")) for name in names)
