@@ -39,6 +39,9 @@ for _family, _folder, _horizon in (
     ("Ring", "ring", 50),
     ("PointGoals", "point", 100),
     ("Wheeled", "wheeled", 200),
+    ("BlockPusher", "pusher", 100),
+    ("AntGoals", "ant_goals", 200),
+    ("HalfCheetahDirection", "cheetah_direction", 200),
 ):
     gym.register(
         id=f"expedition/{_family}-v0",

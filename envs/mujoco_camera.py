@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 FRAME_SIZE = 480  # pixels along each side
 _MAX_GEOMS = 1_000
+_THICKNESS = 0.001  # m, half of a mark's
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,12 @@ class MujocoCamera:
         self._camera.fixedcamid = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, camera)
         self._options = mujoco.MjvOption()
         self._scene = mujoco.MjvScene(model, _MAX_GEOMS)
-        self._gl = _gl_context()
+        self._gl: Any = _gl_context()
         self._gl.make_current()
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+        # At exit before the library is shut down: freeing a context afterwards is an error.
+        atexit.register(_close, weakref.ref(self))
 
     def frame(self, data: Any, marks: Sequence[Disc] = ()) -> NDArray[np.uint8]:
         """Draw a simulation.
@@ -80,17 +85,35 @@ class MujocoCamera:
         mujoco.mjr_readPixels(pixels, None, view, self._context)
         return pixels[::-1].copy()
 
+    def close(self) -> None:
+        """Give the OpenGL context back; the camera draws no more."""
+        if self._gl is not None:
+            self._gl.make_current()
+            self._context.free()
+            self._gl.free()
+            self._gl = None
+
+    def __del__(self) -> None:
+        if hasattr(self, "_context"):
+            self.close()
+
     def _paint(self, mark: Disc) -> None:
         geom = self._scene.geoms[self._scene.ngeom]
         mujoco.mjv_initGeom(
             geom,
             mujoco.mjtGeom.mjGEOM_CYLINDER,
-            np.array([mark.radius, mark.radius, 0.001]),
+            np.array([mark.radius, _THICKNESS, 0.0]),
             np.asarray(mark.centre, dtype=np.float64),
             np.eye(3).ravel(),
             np.asarray(mark.rgba, dtype=np.float32),
         )
         self._scene.ngeom += 1
+
+
+def _close(camera: weakref.ref[MujocoCamera]) -> None:
+    alive = camera()
+    if alive is not None:
+        alive.close()
 
 
 def _gl_context() -> Any:

@@ -1,7 +1,8 @@
-"""Many simulations of one MuJoCo model, stepped in one call."""
+"""Many simulations of one MuJoCo model, stepped together."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from importlib.resources import files
 from typing import Any
@@ -34,10 +35,12 @@ class Simulations:
     Args:
         model: An ``MjModel`` without actuator state.
         count: Number of simulations n.
+        camera: Name of the model's camera that draws frames.
     """
 
-    def __init__(self, model: Any, count: int) -> None:
-        self.model = model
+    def __init__(self, model: Any, count: int, *, camera: str = "top") -> None:
+        self.model, self.count = model, count
+        self._camera_name = camera
         self._models = [model] * count
         self._data = mujoco.MjData(model)  # memory to work in; holds nothing between steps
         self._rollout = Rollout(nthread=0)
@@ -72,13 +75,12 @@ class Simulations:
 
     @cached_property
     def camera(self) -> MujocoCamera:
-        """Draws the model's camera ``"top"``."""
-        return MujocoCamera(self.model, "top")
+        """Draws what the chosen camera sees."""
+        return MujocoCamera(self.model, self._camera_name)
 
     def frame(self, index: int, marks: list[Disc]) -> NDArray[np.uint8]:
         """Draw one simulation, with marks, shape (480, 480, 3)."""
-        self._data.qpos[:] = self.positions[index]
-        self._data.qvel[:] = self.velocities[index]
+        self._load(index)
         mujoco.mj_forward(self.model, self._data)
         return self.camera.frame(self._data, marks)
 
@@ -90,3 +92,69 @@ class Simulations:
         """Take up a state of as many simulations."""
         self.positions[:] = state["positions"]
         self.velocities[:] = state["velocities"]
+
+    def _load(self, index: int) -> None:
+        self._data.qpos[:] = self.positions[index]
+        self._data.qvel[:] = self.velocities[index]
+
+
+class MeasuredSimulations(Simulations):
+    """Simulations that measure, after each step, what follows from positions and velocities.
+
+    MuJoCo's batched stepping does not give such quantities at the end of a step, so these are
+    stepped one after the other; the loop costs little beside models that need it.
+
+    Args:
+        model: As above.
+        count: As above.
+        measure: Called as ``measure(data, row)`` after ``mj_forward``; fills ``row``.
+        size: Length of a row.
+        substeps: Steps of the model in one step, with the same control.
+        camera: As above.
+
+    Attributes:
+        measured: The rows, shape (n, size).
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        count: int,
+        *,
+        measure: Callable[[Any, Array], None],
+        size: int,
+        substeps: int = 1,
+        camera: str = "top",
+    ) -> None:
+        super().__init__(model, count, camera=camera)
+        self.measured = np.zeros((count, size))
+        self._measure, self._substeps = measure, substeps
+
+    def step(self, controls: Array) -> None:
+        """Advance and measure all simulations, with controls (n, nu)."""
+        model, data = self.model, self._data
+        for index in range(self.count):
+            self._load(index)
+            data.ctrl[:] = controls[index]
+            mujoco.mj_step(model, data, self._substeps)
+            self.positions[index] = data.qpos
+            self.velocities[index] = data.qvel
+            mujoco.mj_forward(model, data)
+            self._measure(data, self.measured[index])
+
+    def measure(self, indices: Iterable[int]) -> None:
+        """Measure simulations whose positions or velocities were written, at rest controls."""
+        self._data.ctrl[:] = 0.0
+        for index in indices:
+            self._load(index)
+            mujoco.mj_forward(self.model, self._data)
+            self._measure(self._data, self.measured[index])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Positions, velocities, and what was measured, each (n, ...)."""
+        return super().state_dict() | {"measured": self.measured.copy()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up a state of as many simulations."""
+        super().load_state_dict(state)
+        self.measured[:] = state["measured"]
