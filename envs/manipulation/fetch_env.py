@@ -46,20 +46,21 @@ class ManipulationFetchEnv(MujocoFetchPickAndPlaceEnv):
 
     ## Observation space: ``Box(-inf, inf, (25,), float64)``
 
-    | index | name | unit | seen under random actions |
-    |-------|------|------|---------------------------|
-    | 0-2   | gripper x, y, z | m | 1.05 to 1.55, 0.40 to 1.10, 0.41 to 0.90 |
-    | 3-5   | block x, y, z | m | 1.0 to 1.6, 0.34 to 1.12, 0.40 to 0.90 |
-    | 6-8   | block minus gripper | m | -0.5 to 0.5 |
-    | 9-10  | right and left finger joint | m | 0 to 0.05 |
+    | index | name | unit | reached |
+    |-------|------|------|---------|
+    | 0-2   | gripper x, y, z | m | 0.3 to 1.75, -0.3 to 1.6, 0.05 to 1.35 |
+    | 3-5   | block x, y, z | m | 1.0 to 1.6, 0.34 to 1.12, 0.40 to 0.90 on the table or lifted |
+    | 6-8   | block minus gripper | m | -1 to 1 |
+    | 9-10  | right and left finger joint | m | 0 to 0.06 |
     | 11-13 | block's Euler angles | rad | -pi to pi |
-    | 14-16 | block's velocity relative to the gripper, times 0.04 s | m | -0.1 to 0.1 |
-    | 17-19 | block's angular velocity, times 0.04 s | rad | -1 to 1 |
-    | 20-22 | gripper's velocity, times 0.04 s | m | -0.05 to 0.05 |
-    | 23-24 | right and left finger velocity, times 0.04 s | m | -0.05 to 0.05 |
+    | 14-16 | block's velocity relative to the gripper, times 0.04 s | m | -0.05 to 0.05 |
+    | 17-19 | block's angular velocity, times 0.04 s | rad | -1.2 to 1.2 |
+    | 20-22 | gripper's velocity, times 0.04 s | m | -0.04 to 0.04 |
+    | 23-24 | right and left finger velocity, times 0.04 s | m | -0.03 to 0.08 |
 
     With ``observation="paper"``, ``Box(-inf, inf, (10,), float64)``: the action taken (0-3, zero at
-    the start), the block's x, y, z (4-6) and the gripper's (7-9). The simulator sets no bounds.
+    the start), the block's x, y, z (4-6) and the gripper's (7-9). The simulator sets no bounds; the
+    table says what random and held actions reach.
 
     ## Action space: ``Box(-1, 1, (4,), float32)``
 
