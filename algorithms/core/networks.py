@@ -64,9 +64,9 @@ class EnsembleMLP(nn.Module):
         if self.members == 1:
             x = x if x.dim() == 2 else x.squeeze(0)
             for weight, bias in layers[:-1]:
-                x = self._activate(torch.addmm(bias[0], x, weight[0]))
+                x = self._activate(torch.addmm(bias.squeeze(0), x, weight.squeeze(0)))
             weight, bias = layers[-1]
-            return torch.addmm(bias[0], x, weight[0]).unsqueeze(0)
+            return torch.addmm(bias.squeeze(0), x, weight.squeeze(0)).unsqueeze(0)
         if x.dim() == 2:
             x = x.expand(self.members, *x.shape)
         for weight, bias in layers[:-1]:

@@ -47,7 +47,7 @@ class Whitening(nn.Module):
         high: Sequence[float] | None,
     ) -> None:
         super().__init__()
-        chosen = list(range(space.shape[0])) if indices is None else list(indices)
+        chosen = selected(indices, space.shape[0])
         lows = np.asarray(space.low[chosen] if low is None else low, dtype=np.float32)
         highs = np.asarray(space.high[chosen] if high is None else high, dtype=np.float32)
         if lows.shape != (len(chosen),) or highs.shape != (len(chosen),):
@@ -75,3 +75,17 @@ class Whitening(nn.Module):
         """Whiten ``obs`` ``[B, obs]`` to ``[B, D]``."""
         states = obs if self._chosen is None else obs[:, self._chosen]
         return (states - self.low) / self.half_width - 1
+
+
+def selected(indices: Sequence[int] | None, dim: int) -> list[int]:
+    """The chosen coordinates of ``dim``, all for ``None``.
+
+    Raises:
+        ValueError: If there is no such coordinate.
+    """
+    chosen = list(range(dim)) if indices is None else list(indices)
+    if not all(0 <= index < dim for index in chosen):
+        raise ValueError(
+            f"state_indices={chosen}: the observation has {dim} coordinates, 0 to {dim - 1}"
+        )
+    return chosen

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from expedition.algorithms.core.whitening import Whitening
+from expedition.algorithms.core.whitening import Whitening, selected
 from expedition.algorithms.intrinsic.count import CountReward
 from expedition.algorithms.intrinsic.curiosity import ICMReward
 from expedition.algorithms.intrinsic.disagreement import DisagreementReward
@@ -34,7 +34,8 @@ class IntrinsicModule(SkillSACModule):
 
 
 def _count(module: IntrinsicModule, settings: Mapping[str, Any]) -> nn.Module:
-    return CountReward(settings["state_indices"], settings["count_bin"], settings["count_form"])
+    indices = selected(settings["state_indices"], module.obs_dim)
+    return CountReward(indices, settings["count_bin"], settings["count_form"])
 
 
 def _pseudocount(module: IntrinsicModule, settings: Mapping[str, Any]) -> nn.Module:

@@ -139,3 +139,5 @@ def test_whitening_maps_the_range_to_the_unit_box():
         Whitening(space, None, None, None)
     with pytest.raises(ValueError, match="must have 2 entries"):
         Whitening(space, [0, 1], [0.0], [1.0, 2.0])
+    with pytest.raises(ValueError, match="3 coordinates, 0 to 2"):
+        Whitening(space, [1, 3], None, None)
