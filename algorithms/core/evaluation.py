@@ -13,6 +13,7 @@ from expedition.envs.coverage import CoverageTracker
 
 if TYPE_CHECKING:
     from expedition.algorithms.core.algorithm import OffPolicy
+    from expedition.algorithms.core.runner_algorithm import RunnerAlgorithm
 
 Arrays = dict[str, np.ndarray]
 Plan = list[tuple[StateDict, int]]
@@ -46,7 +47,7 @@ def evaluate(algo: "OffPolicy") -> tuple[ResultDict, Arrays]:
 
 
 def measure(
-    algo: "OffPolicy", plan: Plan, skill: int | None = None
+    algo: "RunnerAlgorithm", plan: Plan, skill: int | None = None
 ) -> tuple[ResultDict, CoverageTracker | None]:
     """Run planned numbers of episodes of given policies; return statistics and coverage.
 
@@ -119,7 +120,7 @@ def _measure_skills(
 
 
 def _run_episodes(
-    algo: "OffPolicy", weights: StateDict, num_episodes: int, salt: int, skill: int | None
+    algo: "RunnerAlgorithm", weights: StateDict, num_episodes: int, salt: int, skill: int | None
 ) -> list[tuple[EpisodeScores, CoverageTracker | None]]:
     group = algo.eval_env_runner_group
     if group is None:
