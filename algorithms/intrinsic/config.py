@@ -31,9 +31,11 @@ class IntrinsicConfig(SACConfig):
     }
 
     def __init__(self, algo_class: type | None = None) -> None:
-        from expedition.algorithms.intrinsic.algorithm import Intrinsic
+        from expedition.algorithms.intrinsic import algorithm
 
-        super().__init__(algo_class or Intrinsic)
+        # ICMConfig configures ICM.
+        own = getattr(algorithm, type(self).__name__.removesuffix("Config"))
+        super().__init__(algo_class or own)
 
     def validate(self) -> None:
         """Check the settings; see ``DeclaredConfig.validate``."""
