@@ -83,7 +83,7 @@ def take_finished(
         results: Results folder.
 
     Returns:
-        Name of a run -> number of trials taken from it.
+        Name of a run -> number of trials that it trained.
     """
     if experiment.same_runs_as is None:
         return {}
@@ -100,8 +100,9 @@ def take_finished(
             source = run.trial(trial_id)
             key = identity(source.read_trial())
             if key in wanted and source.status()["state"] == DONE:
-                _copy(source, wanted.pop(key))
-                taken[run.path.name] += 1
+                origin = source.status().get("taken_from") or f"{run.path.name}/{trial_id}"
+                _copy(source, wanted.pop(key), origin)
+                taken[origin.partition("/")[0]] += 1
     return dict(taken)
 
 
@@ -130,10 +131,10 @@ def _family(root: str, results: Path) -> list[RunFolder]:
     return [RunFolder(path) for _, path in sorted(found, reverse=True)]
 
 
-def _copy(source: TrialFolder, target: TrialFolder) -> None:
+def _copy(source: TrialFolder, target: TrialFolder, origin: str) -> None:
     """Copy rows and arrays, then say that the trial is done: in this order, should it be killed."""
     for name in _FILES:
         if (source.path / name).is_file():
             shutil.copyfile(source.path / name, target.path / name)
     steps = int(source.status()["env_steps"])
-    target.set_status(DONE, steps, taken_from=str(source.path))
+    target.set_status(DONE, steps, taken_from=origin)

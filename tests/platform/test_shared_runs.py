@@ -49,8 +49,21 @@ def test_a_launch_takes_finished_trials_and_says_from_where(tmp_path: Path) -> N
     )
     assert ours.rows() == theirs.rows()
     assert ours.coverage.read_bytes() == theirs.coverage.read_bytes()
-    assert ours.status() == {"state": "done", "env_steps": 20000, "taken_from": str(theirs.path)}
+    origin = "base/halls-3/sm4/seed_2"
+    assert ours.status() == {"state": "done", "env_steps": 20000, "taken_from": origin}
     assert ours.read_trial()["experiment"] == "smm/other"
+
+
+def test_trials_taken_over_twice_are_still_those_of_the_run_that_trained_them(
+    tmp_path: Path,
+) -> None:
+    write_run(tmp_path / "base", spec.build(BASE, ".".join))
+    launch(derived(), options(tmp_path))
+    third = derived(name="smm/third")
+    folder = RunFolder(tmp_path / "third")
+    for trial in trials_of(third):
+        folder.trial(trial.id).write_trial(trial.to_dict())
+    assert take_finished(folder, third, trials_of(third), tmp_path) == {"base": 32}
 
 
 @pytest.mark.parametrize(
