@@ -93,10 +93,10 @@ class ValveTracker:
         """Visits of all steps.
 
         Returns:
-            ``visits`` (36,) counts of the angle from 0 to 2 pi, and ``edges_0`` (37,) in rad.
+            ``visits`` (36,) counts of the angle from -pi to pi, and ``edges_0`` (37,) in rad.
         """
-        edges = np.linspace(0.0, 2.0 * math.pi, BINS + 1)
-        return {"visits": self._visits.copy(), "edges_0": edges}
+        edges = np.linspace(-math.pi, math.pi, BINS + 1)
+        return {"visits": np.roll(self._visits, BINS // 2), "edges_0": edges}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything seen, open episodes included."""

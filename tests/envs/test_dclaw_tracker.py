@@ -97,11 +97,11 @@ def test_entropy_and_visits_of_the_circle():
     assert tracker.metrics()["angle_entropy"] == pytest.approx(math.log(36))
     arrays = tracker.arrays()
     assert arrays["visits"].tolist() == [1] * 36
-    np.testing.assert_allclose(arrays["edges_0"], np.deg2rad(np.arange(0, 370, 10)))
-    # Minus five degrees lies in the last bin; pi, however it is rounded, in the nineteenth.
-    visits = fed([-np.deg2rad(5.0), math.pi, -math.pi]).arrays()["visits"]
-    assert visits[35] == 1
-    assert visits[17:19].sum() == 2
+    np.testing.assert_allclose(arrays["edges_0"], np.deg2rad(np.arange(-180, 190, 10)), atol=1e-12)
+    # Minus and plus five degrees lie beside the middle; half a turn, either way, at an end.
+    visits = fed([*np.deg2rad([-5.0, 5.0, 5.0]), math.pi, -math.pi]).arrays()["visits"]
+    assert visits[17:19].tolist() == [1, 2]
+    assert visits[0] + visits[35] == 2
 
 
 def test_the_entropy_is_of_the_last_5000_steps():
