@@ -47,6 +47,9 @@ _BUILT_IN = {
     "random": Registration(
         "expedition.algorithms.random:RandomConfig", "uniformly random actions; learns nothing"
     ),
+    "reinforce": Registration(
+        "expedition.algorithms.trpo:ReinforceConfig", "REINFORCE with a linear baseline"
+    ),
     "rnd": Registration(
         "expedition.algorithms.intrinsic:RNDConfig",
         "SAC on the error of imitating a random network",
@@ -58,6 +61,10 @@ _BUILT_IN = {
     "smm": Registration(
         "expedition.algorithms.smm:SMMConfig",
         "state marginal matching on SAC; SM4 with num_skills > 1",
+    ),
+    "trpo": Registration(
+        "expedition.algorithms.trpo:TRPOConfig",
+        "trust-region policy optimisation with a linear baseline",
     ),
 }
 

@@ -45,7 +45,7 @@ class GaussianPolicy(nn.Module):
         activation: Activation = "relu",
         init_std: float = 1.0,
         tasks: int | None = None,
-        dtype: torch.dtype = torch.float64,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.obs_dim, self.latent_dim, self.action_dim = obs_dim, latent_dim, action_dim
@@ -118,7 +118,7 @@ class ActingPolicy:
         if latents is not None:
             weight, bias = self._layers[0]
             rows = weight.shape[-2] - latents.shape[-1]
-            bias = bias + latents @ weight[..., rows:, :]
+            bias = bias + latents.astype(weight.dtype) @ weight[..., rows:, :]
             self._layers[0] = (np.ascontiguousarray(weight[..., :rows, :]), bias)
 
     def means(self, obs: np.ndarray) -> np.ndarray:

@@ -10,6 +10,10 @@ _TRAIN = {
     "episode_return_mean": "train/return_mean",
     "episode_len_mean": "train/length_mean",
     "num_episodes_lifetime": "train/episodes",
+    "pre_return": "train/pre_return",
+    "post_return": "train/post_return",
+    "pre_reach": "train/pre_reach",
+    "post_reach": "train/post_reach",
 }
 _EVALUATION = {"episode_return_mean": "eval/return_mean", "episode_len_mean": "eval/length_mean"}
 _RLLIB_EVALUATION_KEYS = frozenset(
@@ -34,8 +38,10 @@ def curate(result: Mapping[str, Any]) -> dict[str, float]:
         ``env_steps``, ``updates``, ``iteration``; ``train/return_mean``, ``train/length_mean``,
         ``train/episodes``, ``train/terms/<name>`` (sum of a reward term over an episode);
         ``coverage/<name>``; ``learner/<name>``; where an evaluation ran, ``eval/return_mean``,
-        ``eval/length_mean``, ``eval/terms/<name>``, ``eval/<...>``; ``time/seconds``,
-        ``time/env_steps_per_s``. Metrics that are missing or not a number are left out.
+        ``eval/length_mean``, ``eval/terms/<name>``, ``eval/<...>``; of methods that adapt to tasks
+        ``train/pre_return`` (and ``post``, and ``reach``), ``adapt/return_<k>`` and
+        ``adapt/reach_<k>``; ``time/seconds``, ``time/env_steps_per_s``. Metrics that are missing or
+        not a number are left out.
     """
     rows = dict(_counters(result))
     runners = result.get("env_runners", {})
@@ -46,7 +52,9 @@ def curate(result: Mapping[str, Any]) -> dict[str, float]:
     rows |= _flat({k: v for k, v in learner.items() if k not in _RLLIB_LEARNER_KEYS}, "learner")
     evaluation = result.get("evaluation", {})
     rows |= _renamed(evaluation.get("env_runners", {}), _EVALUATION)
-    rows |= _flat({k: v for k, v in evaluation.items() if k not in _RLLIB_EVALUATION_KEYS}, "eval")
+    own = {k: v for k, v in evaluation.items() if k not in _RLLIB_EVALUATION_KEYS}
+    rows |= _flat(result.get("adapt", own.pop("adapt", {})), "adapt")
+    rows |= _flat(own, "eval")
     return {name: value for name, value in rows.items() if math.isfinite(value)}
 
 

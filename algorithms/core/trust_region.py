@@ -222,3 +222,10 @@ def unflattened(flat: Tensor, like: Sequence[Tensor], batch_dims: int = 0) -> li
     return [
         part.reshape(value.shape).to(value.dtype) for part, value in zip(parts, like, strict=True)
     ]
+
+
+@torch.no_grad()
+def assign(parameters: Sequence[Tensor], flat: Tensor, batch_dims: int = 0) -> None:
+    """Write rows ``[*, P]`` into parameters."""
+    for value, new in zip(parameters, unflattened(flat, parameters, batch_dims), strict=True):
+        value.copy_(new)

@@ -104,7 +104,7 @@ def test_a_loss_that_is_not_a_number_is_never_accepted():
 @pytest.mark.parametrize("tasks", [None, 3])
 def test_fisher_products_equal_an_explicit_hessian_of_the_divergence(tasks: int | None):
     torch.manual_seed(0)
-    policy = GaussianPolicy(3, 2, (4,), tasks=tasks, activation="tanh")
+    policy = GaussianPolicy(3, 2, (4,), tasks=tasks, activation="tanh").double()
     shape = () if tasks is None else (tasks,)
     obs = torch.randn(*shape, 5, 3, dtype=torch.float64)
     parameters = dict(policy.named_parameters())
