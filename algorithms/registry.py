@@ -40,6 +40,14 @@ _BUILT_IN = {
         "expedition.algorithms.intrinsic:ICMConfig",
         "SAC on the prediction error of an intrinsic curiosity module",
     ),
+    "latent_space": Registration(
+        "expedition.algorithms.maesn:LatentSpaceConfig",
+        "a policy conditioned on latents of the tasks, which it adapts in a test",
+    ),
+    "maesn": Registration(
+        "expedition.algorithms.maesn:MAESNConfig",
+        "meta-learned exploration with structured noise",
+    ),
     "pseudocount": Registration(
         "expedition.algorithms.intrinsic:PseudocountConfig",
         "SAC on pseudo-counts of a density model",

@@ -43,12 +43,16 @@ class OnPolicy(RunnerAlgorithm):
         statistics = next(iter(answers)).get()
         self.metrics.log_dict(statistics, key=(LEARNER_RESULTS, DEFAULT_MODULE_ID), window=1)
 
-    def policy_parameters(self) -> dict[str, np.ndarray]:
-        """Parameters of the policy by name, for an ``ActingPolicy``."""
+    def policy_parameters(self, weights: StateDict | None = None) -> dict[str, np.ndarray]:
+        """Parameters of the policy by name, for an ``ActingPolicy``.
+
+        Args:
+            weights: The module's, if they are at hand.
+        """
         prefix = "policy."
         return {
             name.removeprefix(prefix): np.asarray(value)
-            for name, value in self.policy_state().items()
+            for name, value in (weights or self.policy_state()).items()
             if name.startswith(prefix)
         }
 

@@ -58,8 +58,12 @@ class RunnerAlgorithm(Algorithm):
 
     def policy_state(self) -> StateDict:
         """Weights of the policy alone, as NumPy arrays."""
+        return self.module_state(inference_only=True)
+
+    def module_state(self, inference_only: bool = False) -> StateDict:
+        """Weights of the learner's module, as NumPy arrays."""
         return self.learner_group.get_state(
-            components=f"{COMPONENT_LEARNER}/{COMPONENT_RL_MODULE}", inference_only=True
+            components=f"{COMPONENT_LEARNER}/{COMPONENT_RL_MODULE}", inference_only=inference_only
         )[COMPONENT_LEARNER][COMPONENT_RL_MODULE][DEFAULT_MODULE_ID]
 
     def get_state(self, *args: Any, **kwargs: Any) -> StateDict:

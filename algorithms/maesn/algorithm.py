@@ -1,0 +1,98 @@
+"""MAESN and LatentSpace as RLlib algorithms."""
+
+from typing import Any
+
+import numpy as np
+from ray.rllib.utils.typing import ResultDict
+
+from expedition.algorithms.core.evaluation import measure, named_arrays
+from expedition.algorithms.core.meta import POST, PRE, MetaAlgorithm
+from expedition.algorithms.maesn.config import LatentSpaceConfig, MAESNConfig
+from expedition.algorithms.maesn.worker import MAESNWorker, TaskData
+
+
+class MAESN(MetaAlgorithm):
+    """Model-agnostic exploration with structured noise."""
+
+    config: MAESNConfig
+    worker_class = MAESNWorker
+
+    @classmethod
+    def get_default_config(cls) -> MAESNConfig:
+        """Default settings."""
+        return MAESNConfig()
+
+    def training_step(self) -> None:
+        """One meta-iteration (algorithm 1 of Gupta et al. 2018).
+
+        Draw tasks; of each, run episodes with latents drawn from its own Gaussian, adapt the
+        Gaussian, run episodes again; make one step of everything on the episodes of after.
+        """
+        chosen = self.draw_tasks()
+        data = self.gather(chosen)
+        self.report(data)
+        self.learn((chosen, data))
+
+    def gather(self, chosen: np.ndarray) -> TaskData:
+        """Let the workers explore and adapt to the training tasks ``chosen`` ``[M]``."""
+        weights = self.module_state()
+        mean_steps, log_std_steps = weights["mean_steps"], weights["log_std_steps"]
+        rows = chosen if len(mean_steps) > 1 else np.zeros_like(chosen)
+        per_task = {
+            "tasks": self.tasks[chosen],
+            "before_keys": self.keys(PRE, len(chosen)),
+            "after_keys": self.keys(POST, len(chosen)),
+            "means": np.float64(weights["latent_means"][chosen]),
+            "log_stds": np.float64(weights["latent_log_stds"][chosen]),
+            "mean_steps": np.float64(mean_steps[rows]),
+            "log_std_steps": np.float64(log_std_steps[rows]),
+        }
+        common = {"parameters": self.policy_parameters(weights)}
+        return TaskData.joined(self.ask("gather", per_task, common))
+
+    def report(self, data: TaskData) -> None:
+        """Report returns before and after adaptation, and count all steps."""
+        returns, reach, steps = data.before.T
+        after = {
+            "return": float(data.batch.returns.mean()),
+            "reach": float(data.batch.reached.mean()),
+        }
+        self.report_adaptation(
+            {"return": float(returns.mean()), "reach": float(reach.mean())}, after
+        )
+        self.report_episodes(data.batch)
+        self.env_steps += int(steps.sum())
+        self.episodes += data.latent_advantages.size
+
+    def test_request(self) -> dict[str, Any]:
+        """The policy, and the first step of a test."""
+        weights = self.module_state()
+        fixed = self.config.test_inner_step
+        steps = {
+            name: np.float64(weights[name]).mean(0) for name in ("mean_steps", "log_std_steps")
+        }
+        if fixed is not None:
+            steps = {name: np.full_like(value, fixed) for name, value in steps.items()}
+        return {"parameters": self.policy_parameters(weights), **steps}
+
+    def evaluate(self, parallel_train_future: Any = None) -> ResultDict:
+        """Measure exploration from the prior and from its mean, and adapt to validation tasks.
+
+        Returns:
+            As of ``MetaAlgorithm.evaluate``; under ``fixed_latent`` the same statistics of episodes
+            with z at the prior's mean (Fig. 9 of Gupta et al. 2018).
+        """
+        results = super().evaluate(parallel_train_future)
+        plan = [(self.policy_state(), self.config.evaluation_duration)]
+        results["fixed_latent"], tracker = measure(self, plan, skill=0)
+        self._eval_arrays |= named_arrays("eval/fixed_latent", tracker)
+        return results
+
+
+class LatentSpace(MAESN):
+    """Latents of tasks and a policy that knows them, learned without inner steps."""
+
+    @classmethod
+    def get_default_config(cls) -> LatentSpaceConfig:
+        """Default settings."""
+        return LatentSpaceConfig()
