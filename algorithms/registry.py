@@ -48,6 +48,10 @@ _BUILT_IN = {
         "expedition.algorithms.maesn:MAESNConfig",
         "meta-learned exploration with structured noise",
     ),
+    "maml": Registration(
+        "expedition.algorithms.maml:MAMLConfig",
+        "model-agnostic meta-learning with TRPO; bias transformation, learned steps",
+    ),
     "pseudocount": Registration(
         "expedition.algorithms.intrinsic:PseudocountConfig",
         "SAC on pseudo-counts of a density model",

@@ -1,27 +1,24 @@
-"""A Gaussian policy whose parameters exist once a task, evaluated for all tasks together."""
+"""MAML's meta-parameters: a policy to start from, and the steps that adapt it to a task."""
 
-import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
+from expedition.algorithms.core.gaussian_policy import Gaussian, GaussianPolicy, Parameters
 from expedition.algorithms.core.networks import Activation
 
-Parameters = Mapping[str, Tensor]
-
-MIN_LOG_STD = math.log(1e-6)
-_LOG_2PI = math.log(2 * math.pi)
+CONTEXT = "context"
+_STEPS = "steps."
 
 
-class AdaptablePolicy(nn.Module):
-    """Meta-parameters of MAML: a policy's initial values and, if learned, its step sizes.
+class AdaptablePolicy(GaussianPolicy):
+    """A ``GaussianPolicy`` to be adapted, with learned step sizes if asked for.
 
-    The mean is a perceptron of the observation, the log standard deviation a free vector. With a
-    bias transformation a vector ``context`` [c], zero at first, is appended to every observation:
-    shifting it shifts the first layer's bias by W_c c, a change that has its own step size.
-    Weights start Xavier uniform, biases zero.
+    With a bias transformation a vector ``context`` [c], zero at first, is appended to every
+    observation: shifting it by Δ shifts the first layer's bias by W_c Δ, a change with a step size
+    of its own. Parameters are float32.
 
     Args:
         obs_dim: Size of an observation.
@@ -30,7 +27,7 @@ class AdaptablePolicy(nn.Module):
         activation: Their non-linearity.
         init_std: Standard deviation of the actions at first.
         context_dim: c, 0 for no bias transformation.
-        adapted: ``"all"`` parameters take the inner step, or the ``"bias"`` alone: ``context``.
+        adapted: ``"all"`` parameters take the inner step, or ``"bias"``: the context alone.
         inner_lr: Step size, of every parameter at first.
         adaptive_steps: Meta-learn one step size for every adapted number.
 
@@ -51,69 +48,61 @@ class AdaptablePolicy(nn.Module):
         inner_lr: float = 0.1,
         adaptive_steps: bool = False,
     ) -> None:
-        super().__init__()
-        self.obs_dim = obs_dim
-        self.activation = activation
-        self.inner_lr = inner_lr
-        self.initial = nn.ParameterDict()
-        sizes = (obs_dim + context_dim, *hidden_sizes, action_dim)
-        self.num_layers = len(sizes) - 1
-        for layer, (rows, columns) in enumerate(pairwise(sizes)):
-            self.initial[f"weight_{layer}"] = nn.init.xavier_uniform_(torch.empty(rows, columns))
-            self.initial[f"bias_{layer}"] = torch.zeros(columns)
-        self.initial["log_std"] = torch.full((action_dim,), math.log(init_std))
+        super().__init__(
+            obs_dim,
+            action_dim,
+            hidden_sizes,
+            latent_dim=context_dim,
+            activation=activation,
+            init_std=init_std,
+            dtype=torch.float32,
+        )
         if context_dim:
-            self.initial["context"] = torch.zeros(context_dim)
-        self.adapted = tuple(self.initial) if adapted == "all" else ("context",)
+            self.register_parameter(CONTEXT, nn.Parameter(torch.zeros(context_dim)))
+        own = dict(self.named_parameters())
+        self.inner_lr = inner_lr
+        self.adapted = tuple(own) if adapted == "all" else (CONTEXT,)
         self.steps = nn.ParameterDict()
         if adaptive_steps:
             for name in self.adapted:
-                self.steps[name] = torch.full_like(self.initial[name], inner_lr)
+                self.steps[name] = torch.full_like(own[name], inner_lr)
 
-    def stacked(self, num_tasks: int, meta: Parameters | None = None) -> dict[str, Tensor]:
-        """The initial parameters once a task, ``[M, ...]`` each, differentiably.
+    @classmethod
+    def of(cls, obs_dim: int, action_dim: int, settings: Mapping[str, Any]) -> Self:
+        """The policy that a config's settings describe."""
+        return cls(
+            obs_dim,
+            action_dim,
+            tuple(settings["hidden_sizes"]),
+            activation=settings["activation"],
+            init_std=settings["init_std"],
+            context_dim=settings["bias_transformation"],
+            adapted=settings["adapted"],
+            inner_lr=settings["inner_lr"],
+            adaptive_steps=settings["adaptive_steps"],
+        )
+
+    def initial(self, meta: Parameters | None = None) -> dict[str, Tensor]:
+        """The parameters to start from: all but the step sizes.
 
         Args:
-            num_tasks: M.
             meta: Values to use in place of this module's own, keyed as ``named_parameters``.
         """
         meta = dict(self.named_parameters()) if meta is None else meta
-        return {
-            name: meta[f"initial.{name}"].expand(num_tasks, *parameter.shape)
-            for name, parameter in self.initial.items()
-        }
+        return {name: value for name, value in meta.items() if not name.startswith(_STEPS)}
+
+    def stacked(self, tasks: int, meta: Parameters | None = None) -> dict[str, Tensor]:
+        """The initial parameters once a task, ``[M, ...]`` each, differentiably."""
+        initial = self.initial(meta).items()
+        return {name: value.expand(tasks, *value.shape) for name, value in initial}
 
     def step_size(self, name: str, meta: Parameters | None = None) -> Tensor | float:
         """Step size of an adapted parameter: of its shape where learned, else a number."""
         if name not in self.steps:
             return self.inner_lr
-        return self.steps[name] if meta is None else meta[f"steps.{name}"]
+        return self.steps[name] if meta is None else meta[_STEPS + name]
 
-    def mean(self, parameters: Parameters, obs: Tensor) -> Tensor:
-        """Mean actions ``[M, B, action]`` of M tasks' parameters at ``obs`` ``[M, B, obs]``."""
-        weight, bias = parameters["weight_0"], parameters["bias_0"].unsqueeze(1)
-        if "context" in parameters:
-            # The context is the same in every row: its share of the product is a bias.
-            bias = bias + parameters["context"].unsqueeze(1) @ weight[:, self.obs_dim :]
-            weight = weight[:, : self.obs_dim]
-        x = torch.baddbmm(bias, obs, weight)
-        for layer in range(1, self.num_layers):
-            x = x.relu() if self.activation == "relu" else x.tanh()
-            bias = parameters[f"bias_{layer}"].unsqueeze(1)
-            x = torch.baddbmm(bias, x, parameters[f"weight_{layer}"])
-        return x
-
-    @staticmethod
-    def log_std(parameters: Parameters) -> Tensor:
-        """Log standard deviations ``[M, 1, action]``, floored."""
-        return parameters["log_std"].clamp_min(MIN_LOG_STD).unsqueeze(1)
-
-    def log_prob(self, parameters: Parameters, obs: Tensor, actions: Tensor) -> Tensor:
-        """Log density ``[M, B]`` of ``actions`` ``[M, B, action]``."""
-        return gaussian_log_prob(actions, self.mean(parameters, obs), self.log_std(parameters))
-
-
-def gaussian_log_prob(actions: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
-    """Log density of a diagonal Gaussian, summed over the last axis."""
-    error = (actions - mean) * torch.exp(-log_std)
-    return -(0.5 * error.square() + log_std + 0.5 * _LOG_2PI).sum(-1)
+    def distribution(self, parameters: Parameters, obs: Tensor) -> Gaussian:
+        """The policies of M tasks' parameters at ``obs`` ``[M, B, obs]``."""
+        mean = self.mean(parameters, obs, parameters.get(CONTEXT))
+        return Gaussian(mean, self.floored_log_std(parameters))

@@ -1,7 +1,6 @@
 """VIME's intrinsic reward: how much a transition teaches a model of the dynamics."""
 
 import copy
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,18 +8,18 @@ import torch
 from torch import Tensor
 
 from expedition.algorithms.vime.bayesian_network import BayesianNetwork
-from expedition.algorithms.vime.transition_pool import TransitionPool
+from expedition.algorithms.vime.transition_pool import TransitionPool, Transitions
 
 _MEDIANS = 10  # iterations that a bonus is measured against
-_CHUNK = 1000  # transitions whose gradients are in memory together
+_CHUNK = 2000  # transitions whose gradients are in memory together
 
 
 @dataclass(frozen=True)
 class InformationSettings:
-    """Settings of the model and of the bonus; ``VIMEConfig`` says where they come from.
+    """Settings of the models and of the bonus; ``VIMEConfig`` says where they come from.
 
     Attributes:
-        hidden_sizes: Widths of the model's hidden layers.
+        hidden_sizes: Widths of a model's hidden layers.
         prior_std: Standard deviation of every weight a priori.
         likelihood_std: Standard deviation of a standardised observation around its prediction.
         num_samples: Sampled networks a loss is averaged over.
@@ -29,7 +28,7 @@ class InformationSettings:
         batch_size: Transitions a gradient step.
         divergence_coeff: Weight of KL(q ‖ prior) beside the log-likelihood of one minibatch.
         pool_size: Transitions kept.
-        min_pool_size: Transitions before the first gradient step.
+        min_pool_size: Transitions of every task before the first gradient step.
         step: λ of the information gain.
         max_gain: Where the gain is clipped, nats.
     """
@@ -49,9 +48,10 @@ class InformationSettings:
 
 
 class InformationReward:
-    """A Bayesian model of the dynamics, fitted to a pool, and the bonus it gives.
+    """A Bayesian model of each task's dynamics, fitted to a pool, and the bonus it gives.
 
     Args:
+        tasks: M; their models share nothing but a random generator.
         obs_dim: Size of an observation.
         action_dim: Size of an action.
         settings: See ``InformationSettings``.
@@ -59,7 +59,7 @@ class InformationReward:
     """
 
     def __init__(
-        self, obs_dim: int, action_dim: int, settings: InformationSettings, seed: int
+        self, tasks: int, obs_dim: int, action_dim: int, settings: InformationSettings, seed: int
     ) -> None:
         self.settings = settings
         self._generator = torch.Generator().manual_seed(seed)
@@ -69,15 +69,22 @@ class InformationReward:
                 (obs_dim + action_dim, *settings.hidden_sizes, obs_dim),
                 settings.prior_std,
                 settings.likelihood_std,
+                tasks,
             )
         self._optimizer = torch.optim.Adam(self.model.parameters(), lr=settings.lr, fused=True)
-        self.pool = TransitionPool(settings.pool_size, obs_dim, action_dim)
-        self._medians: deque[float] = deque(maxlen=_MEDIANS)
+        self.pool = TransitionPool(tasks, settings.pool_size, obs_dim, action_dim)
+        self._medians: list[Tensor] = []  # of the last iterations, [M] each
 
-    def gain(self, obs: Tensor, actions: Tensor, next_obs: Tensor) -> Tensor:
-        """Information gain ``[B]`` of transitions ``[B, ...]``, in nats, clipped."""
+    @property
+    def is_ready(self) -> bool:
+        """Whether every model has something to learn from."""
+        return bool((self.pool.sizes >= self.settings.min_pool_size).all())
+
+    def gain(self, batch: Transitions) -> Tensor:
+        """Information gain ``[M, B]`` of transitions, in nats, clipped."""
         standardiser = self.pool.standardiser()
-        inputs, targets = standardiser.inputs(obs, actions), standardiser.targets(next_obs)
+        inputs, targets = standardiser.inputs(batch), standardiser.targets(batch)
+        rows = max(1, _CHUNK // len(inputs))
         gains = [
             self.model.information_gain(
                 x,
@@ -86,47 +93,49 @@ class InformationReward:
                 num_samples=self.settings.num_samples,
                 generator=self._generator,
             )
-            for x, y in zip(inputs.split(_CHUNK), targets.split(_CHUNK), strict=True)
+            for x, y in zip(inputs.split(rows, 1), targets.split(rows, 1), strict=True)
         ]
-        return torch.cat(gains).clamp(0, self.settings.max_gain)
+        return torch.cat(gains, 1).clamp(0, self.settings.max_gain)
 
-    def reward(self, obs: Tensor, actions: Tensor, next_obs: Tensor) -> Tensor:
-        """Gains over the mean of the last ten iterations' medians ``[B]``; call once an iteration.
+    def reward(self, batch: Transitions, mask: Tensor) -> Tensor:
+        """Gains over the mean of the last ten iterations' medians ``[M, B]``; 0 where masked.
 
-        Before the model has learned anything there is no bonus: zeros.
+        Call it once an iteration. Before the models have learned anything there is no bonus.
+
+        Args:
+            batch: The iteration's transitions.
+            mask: Which of them were made ``[M, B]`` bool.
         """
-        if self.pool.size < self.settings.min_pool_size:
-            return torch.zeros(len(obs))
-        gains = self.gain(obs, actions, next_obs)
-        self._medians.append(float(gains.median()))
-        scale = sum(self._medians) / len(self._medians)
-        return gains / scale if scale > 0 else gains
+        if not self.is_ready:
+            return torch.zeros(mask.shape)
+        gains = self.gain(batch)
+        medians = [each[made].median() for each, made in zip(gains, mask, strict=True)]
+        self._medians = [*self._medians, torch.stack(medians)][-_MEDIANS:]
+        scale = torch.stack(self._medians).mean(0)
+        return torch.where(mask, gains / scale.clamp_min(1e-30)[:, None], 0.0)
 
-    def update(self, obs: Tensor, actions: Tensor, next_obs: Tensor) -> dict[str, float]:
-        """Add transitions to the pool and fit the model; means of the losses over the steps."""
-        self.pool.add(obs, actions, next_obs)
-        if self.pool.size < self.settings.min_pool_size:
+    def update(self, batch: Transitions, mask: Tensor) -> dict[str, float]:
+        """Add transitions to the pool and fit the models; means of the losses over the steps."""
+        self.pool.add(batch, mask)
+        if not self.is_ready:
             return {}
         standardiser = self.pool.standardiser()
         losses = torch.zeros(2)
         for _ in range(self.settings.updates):
-            drawn, action, after = self.pool.draw(self.settings.batch_size, self._generator)
-            x, y = standardiser.inputs(drawn, action), standardiser.targets(after)
-            losses += self._gradient_step(x, y)
+            drawn = self.pool.draw(self.settings.batch_size, self._generator)
+            losses += self._gradient_step(standardiser.inputs(drawn), standardiser.targets(drawn))
         divergence, loss = (losses / self.settings.updates).tolist()
         return {"model_divergence": divergence, "model_loss": loss}
 
     def _gradient_step(self, x: Tensor, y: Tensor) -> Tensor:
         """Descend β KL(q ‖ prior) - Σ log-likelihood; the KL and the mean of -log-likelihood."""
-        log_likelihood = self.model.log_likelihood(
-            x, y, self.settings.num_samples, self._generator
-        ).sum()
+        log_likelihood = self.model.log_likelihood(x, y, self.settings.num_samples, self._generator)
         divergence = self.model.divergence()
-        loss = self.settings.divergence_coeff * divergence - log_likelihood
+        loss = self.settings.divergence_coeff * divergence.sum() - log_likelihood.sum()
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
-        return torch.stack((divergence.detach(), -log_likelihood.detach() / len(x)))
+        return torch.stack((divergence.detach().mean(), -log_likelihood.detach().mean()))
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of everything the next bonus depends on."""
@@ -134,7 +143,7 @@ class InformationReward:
             "model": copy.deepcopy(self.model.state_dict()),
             "optimizer": copy.deepcopy(self._optimizer.state_dict()),
             "pool": self.pool.state_dict(),
-            "medians": list(self._medians),
+            "medians": [each.clone() for each in self._medians],
             "generator": self._generator.get_state(),
         }
 
@@ -143,5 +152,5 @@ class InformationReward:
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.pool.load_state_dict(state["pool"])
-        self._medians = deque(state["medians"], maxlen=_MEDIANS)
+        self._medians = [torch.as_tensor(each) for each in state["medians"]]
         self._generator.set_state(torch.as_tensor(state["generator"]))

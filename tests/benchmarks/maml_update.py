@@ -23,9 +23,11 @@ from torch import Tensor, nn
 from torch.distributions import Independent, Normal, kl_divergence
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from expedition.algorithms.maml.inner_loop import TaskBatch
-from expedition.algorithms.maml.meta_objective import MetaObjective, flattened
+from expedition.algorithms.core.gaussian_policy import Gaussian
+from expedition.algorithms.core.trust_region import TrustRegion, trust_region_step
+from expedition.algorithms.maml.meta_objective import MetaBatch, meta_objective
 from expedition.algorithms.maml.policy import AdaptablePolicy
+from expedition.algorithms.maml.task_batch import TaskBatch
 
 TASKS, STEPS, OBS, ACTIONS = 20, 500, 2, 2
 INNER_LR, MAX_KL, DAMPING, CG_STEPS = 0.1, 0.01, 1e-5, 10
@@ -94,7 +96,7 @@ def loop_loss(
 
 
 def conjugate_gradient(product: Callable[[Tensor], Tensor], target: Tensor) -> Tensor:
-    """Solve H x = target by ``CG_STEPS`` iterations; both sides use this one."""
+    """Solve H x = target by ``CG_STEPS`` iterations."""
     x = torch.zeros_like(target)
     residual, direction = target.clone(), target.clone()
     square = residual @ residual
@@ -157,14 +159,12 @@ def loop_update(
     vector_to_parameters(line_search(evaluate, start, step, loss.item()), parameters)
 
 
-def batched_update(policy: AdaptablePolicy, before: TaskBatch, after: TaskBatch) -> None:
+def batched_update(policy: AdaptablePolicy, batch: MetaBatch, old: Gaussian) -> None:
     """One meta-update of ours."""
-    objective = MetaObjective(policy, [before], after)
-    product = objective.fisher_product
-    step = full_step(product, conjugate_gradient(product, objective.gradient))
-    start = flattened(objective.meta)
-    chosen = line_search(objective.evaluate, start, step, objective.loss)
-    vector_to_parameters(chosen.float(), list(policy.parameters()))
+    objective = meta_objective(policy, batch, old)
+    region = TrustRegion(MAX_KL, CG_STEPS, DAMPING, BACKTRACKS, BACKTRACK_RATIO)
+    step = trust_region_step(objective, objective.start, region)
+    vector_to_parameters(step.parameters.float(), list(policy.parameters()))
 
 
 def data(seed: int) -> TaskBatch:
@@ -179,10 +179,11 @@ def copied(policy: AdaptablePolicy, hidden: int) -> LoopPolicy:
     """The other side's policy with the same values."""
     other = LoopPolicy(hidden)
     with torch.no_grad():
-        other.log_std.copy_(policy.initial["log_std"])
+        values = policy.initial()
+        other.log_std.copy_(values["log_std"][0])
         for index, layer in enumerate(m for m in other.body if isinstance(m, nn.Linear)):
-            layer.weight.copy_(policy.initial[f"weight_{index}"].T)
-            layer.bias.copy_(policy.initial[f"bias_{index}"])
+            layer.weight.copy_(values[f"weight_{index}"].T)
+            layer.bias.copy_(values[f"bias_{index}"][0])
     return other
 
 
@@ -195,8 +196,13 @@ def measure(hidden: int, rounds: int) -> tuple[np.ndarray, np.ndarray]:
         other = copied(policy, hidden)
         before, after = data(2 * seed), data(2 * seed + 1)
         old = behaviour(other, before, after)
+        acted = Gaussian(
+            torch.stack([d.base_dist.loc for d in old]), torch.zeros(TASKS, 1, ACTIONS)
+        )
+        acted = acted._replace(log_std=torch.stack([d.base_dist.scale[:1] for d in old]).log())
+        batch = MetaBatch([before], after)
         start = time.perf_counter()
-        batched_update(policy, before, after)
+        batched_update(policy, batch, acted)
         middle = time.perf_counter()
         loop_update(other, before, after, old)
         seconds.append((middle - start, time.perf_counter() - middle))
@@ -208,7 +214,7 @@ def measure(hidden: int, rounds: int) -> tuple[np.ndarray, np.ndarray]:
 def check(policy: AdaptablePolicy, other: LoopPolicy) -> None:
     """Both sides must have made the same update."""
     theirs = next(m for m in other.body if isinstance(m, nn.Linear)).weight.T
-    torch.testing.assert_close(policy.initial["weight_0"], theirs, rtol=0, atol=2e-3)
+    torch.testing.assert_close(policy.initial()["weight_0"], theirs, rtol=0, atol=2e-3)
 
 
 def main() -> None:

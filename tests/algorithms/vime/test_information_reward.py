@@ -1,31 +1,54 @@
-"""The pool, the model's fit, and what the bonus rewards."""
+"""The pool, the models' fit, and what the bonus rewards."""
 
 import pytest
 import torch
 from torch import Tensor
 
 from expedition.algorithms.vime.information_reward import InformationReward, InformationSettings
-from expedition.algorithms.vime.transition_pool import TransitionPool
+from expedition.algorithms.vime.transition_pool import TransitionPool, Transitions
 
 QUICK = InformationSettings(
     hidden_sizes=(16,), updates=200, lr=1e-2, pool_size=2000, min_pool_size=100
 )
 
 
-def transitions(count: int, seed: int = 0, centre: float = 0.0) -> tuple[Tensor, Tensor, Tensor]:
-    """o' = o + 0.5 a for o around ``centre``."""
+def transitions(count: int, seed: int = 0, centre: float = 0.0, jump: float = 0.0) -> Transitions:
+    """One task's o' = o + 0.5 a (+ jump) for o around ``centre``."""
     generator = torch.Generator().manual_seed(seed)
-    obs = centre + 0.1 * torch.randn(count, 2, generator=generator)
-    actions = torch.randn(count, 2, generator=generator)
-    return obs, actions, obs + 0.5 * actions
+    obs = centre + 0.1 * torch.randn(1, count, 2, generator=generator)
+    actions = torch.randn(1, count, 2, generator=generator)
+    return Transitions(obs, actions, obs + 0.5 * actions + jump)
+
+
+def all_of(batch: Transitions) -> Tensor:
+    return torch.ones(batch.obs.shape[:2], dtype=torch.bool)
+
+
+def make(seed: int = 0, tasks: int = 1) -> InformationReward:
+    return InformationReward(tasks, 2, 2, QUICK, seed)
+
+
+def update(reward: InformationReward, batch: Transitions) -> dict[str, float]:
+    return reward.update(batch, all_of(batch))
+
+
+def bonus(reward: InformationReward, batch: Transitions) -> Tensor:
+    return reward.reward(batch, all_of(batch))[0]
+
+
+def column(*values: float) -> Tensor:
+    return torch.tensor(values)[None, :, None]
+
+
+def numbered(values: Tensor) -> Transitions:
+    return Transitions(values, -values, values + 10)
 
 
 def test_pool_keeps_the_newest_and_standardises_by_them():
-    pool = TransitionPool(4, 1, 1)
-    values = torch.arange(6.0)[:, None]
-    pool.add(values[:3], -values[:3], values[:3] + 10)
-    pool.add(values[3:], -values[3:], values[3:] + 10)
-    assert pool.size == 4
+    pool = TransitionPool(1, 4, 1, 1)
+    for values in (column(0, 1, 2), column(3, 4, 5)):
+        pool.add(numbered(values), torch.ones(1, 3, dtype=torch.bool))
+    assert pool.sizes.tolist() == [4]
     obs, actions, next_obs = pool.draw(200, torch.Generator().manual_seed(0))
     assert set(obs.flatten().tolist()) == {2.0, 3.0, 4.0, 5.0}
     assert torch.equal(actions, -obs)
@@ -33,67 +56,93 @@ def test_pool_keeps_the_newest_and_standardises_by_them():
     standard = pool.standardiser()
     assert standard.obs_mean.item() == 3.5
     assert standard.obs_std.item() == pytest.approx(1.25**0.5)
-    expected = torch.tensor([[(5 - 3.5) / 1.25**0.5, (-5 + 3.5) / 1.25**0.5]])
-    torch.testing.assert_close(standard.inputs(values[5:], -values[5:]), expected)
+    expected = torch.tensor([[[(5 - 3.5) / 1.25**0.5, (-5 + 3.5) / 1.25**0.5]]])
+    torch.testing.assert_close(standard.inputs(numbered(column(5))), expected)
 
 
 def test_pool_keeps_the_last_of_more_than_fit():
-    pool = TransitionPool(3, 1, 1)
-    values = torch.arange(8.0)[:, None]
-    pool.add(values, values, values)
-    obs, _, _ = pool.draw(100, torch.Generator().manual_seed(0))
+    pool = TransitionPool(1, 3, 1, 1)
+    pool.add(numbered(torch.arange(8.0)[None, :, None]), torch.ones(1, 8, dtype=torch.bool))
+    obs = pool.draw(100, torch.Generator().manual_seed(0)).obs
     assert set(obs.flatten().tolist()) == {5.0, 6.0, 7.0}
 
 
+def test_tasks_have_pools_of_their_own_without_padding():
+    pool = TransitionPool(2, 10, 1, 1)
+    values = torch.stack((torch.arange(4.0), torch.arange(10.0, 14.0)))[..., None]
+    pool.add(numbered(values), torch.tensor([[True] * 4, [True, True, False, False]]))
+    assert pool.sizes.tolist() == [4, 2]
+    obs = pool.draw(100, torch.Generator().manual_seed(0)).obs
+    assert set(obs[0].flatten().tolist()) == {0.0, 1.0, 2.0, 3.0}
+    assert set(obs[1].flatten().tolist()) == {10.0, 11.0}
+    assert pool.standardiser().obs_mean.flatten().tolist() == [1.5, 10.5]
+
+
 def test_there_is_no_bonus_before_the_model_has_learned():
-    reward = InformationReward(2, 2, QUICK, seed=0)
-    assert torch.equal(reward.reward(*transitions(50)), torch.zeros(50))
-    assert reward.update(*transitions(50)) == {}
+    reward = make()
+    assert torch.equal(bonus(reward, transitions(50)), torch.zeros(50))
+    assert update(reward, transitions(50)) == {}
 
 
 def test_a_familiar_transition_teaches_less_than_a_surprise():
-    reward = InformationReward(2, 2, QUICK, seed=0)
-    for seed in range(5):
-        losses = reward.update(*transitions(500, seed))
-    obs, actions, next_obs = transitions(100, seed=9)
-    familiar = reward.gain(obs, actions, next_obs)
-    surprising = reward.gain(obs, actions, next_obs + 5.0)
-    elsewhere = reward.gain(*transitions(100, seed=9, centre=5.0))
-    assert surprising.mean() > 10 * familiar.mean()
-    assert elsewhere.mean() > 10 * familiar.mean()
-    assert losses["model_loss"] < reward.update(*transitions(500, 8))["model_loss"] + 0.1
+    reward = make()
+    losses = [update(reward, transitions(500, seed))["model_loss"] for seed in range(5)]
+    familiar = reward.gain(transitions(100, seed=9)).mean()
+    surprising = reward.gain(transitions(100, seed=9, jump=5.0)).mean()
+    elsewhere = reward.gain(transitions(100, seed=9, centre=5.0)).mean()
+    assert surprising > 10 * familiar
+    assert elsewhere > 10 * familiar
+    assert losses[-1] < losses[0]
 
 
 def test_bonus_is_measured_against_the_mean_of_medians():
-    reward = InformationReward(2, 2, QUICK, seed=0)
-    reward.update(*transitions(500))
+    reward = make()
+    update(reward, transitions(500))
     state = reward.state_dict()
     first, second = transitions(101, seed=1), transitions(101, seed=2, centre=1.0)
-    gains = [reward.gain(*first), reward.gain(*second)]
+    gains = [reward.gain(first)[0], reward.gain(second)[0]]
     reward.load_state_dict(state)
     medians = [gain.median() for gain in gains]
-    torch.testing.assert_close(reward.reward(*first), gains[0] / medians[0])
+    torch.testing.assert_close(bonus(reward, first), gains[0] / medians[0])
     expected = gains[1] / ((medians[0] + medians[1]) / 2)
-    torch.testing.assert_close(reward.reward(*second), expected)
+    torch.testing.assert_close(bonus(reward, second), expected)
+
+
+def test_padding_has_no_bonus_and_no_part_in_the_median():
+    reward = make()
+    update(reward, transitions(500))
+    batch, mask = transitions(31), torch.ones(1, 31, dtype=torch.bool)
+    mask[0, 21:] = False
+    batch.obs[0, 21:] = 1e6
+    masked = reward.reward(batch, mask)[0]
+    assert torch.equal(masked[21:], torch.zeros(10))
+    assert masked[:21].median().item() == pytest.approx(1.0)
 
 
 def test_gain_is_clipped():
-    reward = InformationReward(2, 2, QUICK, seed=0)
-    reward.update(*transitions(500))
-    obs, actions, next_obs = transitions(3)
-    assert torch.equal(reward.gain(obs, actions, next_obs + 1e9), torch.full((3,), 1000.0))
+    reward = make()
+    update(reward, transitions(500))
+    assert torch.equal(reward.gain(transitions(3, jump=1e9)), torch.full((1, 3), 1000.0))
+
+
+def test_a_model_learns_its_own_tasks_dynamics():
+    reward = make(tasks=2)
+    for seed in range(5):
+        plain, shifted = transitions(400, seed), transitions(400, seed + 50, jump=1.0)
+        batch = Transitions(*(torch.cat(pair) for pair in zip(plain, shifted, strict=True)))
+        reward.update(batch, all_of(batch))
+    test = transitions(100, seed=99)
+    gain = reward.gain(Transitions(*(torch.cat((each, each)) for each in test)))
+    assert gain[1].mean() > 3 * gain[0].mean()
 
 
 def test_a_restored_bonus_continues_exactly():
-    first, second = (InformationReward(2, 2, QUICK, seed=seed) for seed in (0, 1))
-    first.update(*transitions(300))
-    first.reward(*transitions(20, seed=3))
+    first, second = make(0), make(1)
+    update(first, transitions(300))
+    bonus(first, transitions(20, seed=3))
     second.load_state_dict(first.state_dict())
-    for model in (first, second):
-        model.update(*transitions(300, seed=1))
-    torch.testing.assert_close(
-        first.reward(*transitions(20, seed=4)),
-        second.reward(*transitions(20, seed=4)),
-        rtol=0,
-        atol=0,
-    )
+    rewards = []
+    for reward in (first, second):
+        update(reward, transitions(300, seed=1))
+        rewards.append(bonus(reward, transitions(20, seed=4)))
+    assert torch.equal(*rewards)
