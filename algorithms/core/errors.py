@@ -27,3 +27,7 @@ class NonFiniteLossError(RuntimeError):
 
 class EnvRunnersLostError(RuntimeError):
     """Every remote env runner died and none came back."""
+
+
+class PoolLostError(RuntimeError):
+    """The actors of a pool died again and again."""

@@ -98,10 +98,15 @@ class TransitionReplay:
         index = torch.arange(self._position - count, self._position, device=self.device)
         return self._columns(self._rows.index_select(0, index % self.capacity))
 
+    @property
+    def rows(self) -> np.ndarray:
+        """The filled rows ``[size, width]``, a view where they are on the CPU."""
+        return self._rows[: self._size].cpu().numpy()
+
     def state_dict(self) -> dict[str, Any]:
         """Filled rows, write position and generator state."""
         return {
-            "rows": self._rows[: self._size].cpu().numpy(),
+            "rows": self.rows,
             "position": self._position,
             "generator": self._generator.get_state().numpy(),
         }

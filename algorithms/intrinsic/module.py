@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from expedition.algorithms.core.skill_module import SkillModule
 from expedition.algorithms.core.whitening import Whitening, selected
 from expedition.algorithms.intrinsic.count import CountReward
 from expedition.algorithms.intrinsic.curiosity import ICMReward
@@ -12,13 +13,13 @@ from expedition.algorithms.intrinsic.disagreement import DisagreementReward
 from expedition.algorithms.intrinsic.distillation import RNDReward
 from expedition.algorithms.intrinsic.pseudocount import PseudocountReward
 from expedition.algorithms.intrinsic.skill_discovery import DIAYNReward
-from expedition.algorithms.sac.skill_module import SkillSACModule
+from expedition.algorithms.sac.module import SACModule
 from expedition.algorithms.smm.density_settings import build_density
 
 _NO_SKILLS = {"num_skills": 1, "test_time_prior": "uniform", "latent_prior_coeff": 1.0}
 
 
-class IntrinsicModule(SkillSACModule):
+class IntrinsicModule(SkillModule, SACModule):
     """SAC, conditioned on a skill if the method has skills, and the model of the bonus."""
 
     def setup(self) -> None:

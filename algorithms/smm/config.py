@@ -1,7 +1,7 @@
 """Settings of state marginal matching."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
@@ -23,6 +23,29 @@ class SMMConfig(SACConfig):
     HYPERPARAMETERS: ClassVar[Mapping[str, Hyperparameter]] = {
         "num_skills": Hyperparameter(
             1, "mixture components n; 1 is SMM, more is SM4", "table 3", low=1
+        ),
+        "layout": Hyperparameter(
+            "shared",
+            "shared: one set of networks, conditioned on the skill; split: every skill has its own "
+            "environments, policy, critics, density and replay",
+            "shared: released code; split: app. B.1",
+            choices=("shared", "split"),
+        ),
+        "component_actors": Hyperparameter(
+            0, "Ray actors that run the components (split); 0: the trial's process", low=0
+        ),
+        "component_cpus": Hyperparameter(1.0, "CPUs of such an actor", low=0),
+        "component_placement": Hyperparameter(
+            "PACK", "of the actors over nodes", choices=("PACK", "SPREAD")
+        ),
+        "max_staleness": Hyperparameter(
+            0,
+            "rounds by which components may run ahead of each other (split); 0: a barrier after "
+            "every round, the same numbers for the same seed",
+            low=0,
+        ),
+        "discriminator_pool": Hyperparameter(
+            20_000, "states of each skill that d learns from (split)", low=1
         ),
         "reward_coeff": Hyperparameter(
             1.0, "weight of the environment's reward, log p*", "eq. 8", low=0
@@ -53,14 +76,48 @@ class SMMConfig(SACConfig):
 
         super().__init__(algo_class or SMM)
 
+    def training(self, **settings: Any) -> Self:
+        """Set hyperparameters; see ``DeclaredConfig.training``."""
+        return super().training(**settings)._with_algorithm()
+
+    def update_from_dict(self, config_dict: dict[str, Any]) -> Self:
+        """Set whatever is in a plain mapping (RLlib)."""
+        return super().update_from_dict(config_dict)._with_algorithm()
+
+    def validate(self) -> None:
+        """Check the settings; see ``DeclaredConfig.validate``."""
+        super().validate()
+        if self.layout == "split" and (self.num_env_runners or self.num_learners):
+            raise ValueError(
+                "layout='split': components are spread by component_actors; leave num_env_runners "
+                "and num_learners at 0"
+            )
+
+    def _with_algorithm(self) -> Self:
+        """Let the algorithm be that of the layout, unless it is a class of the user's own."""
+        from expedition.algorithms.smm.algorithm import SMM
+        from expedition.algorithms.smm.split import SplitSMM
+
+        if self.algo_class in (SMM, SplitSMM):
+            self.algo_class = SplitSMM if self.layout == "split" else SMM
+        return self
+
     def get_default_rl_module_spec(self) -> RLModuleSpec:
         """The module of this method."""
+        if self.layout == "split":
+            from expedition.algorithms.smm.mixture import MixtureModule
+
+            return RLModuleSpec(module_class=MixtureModule)
         from expedition.algorithms.smm.module import SMMModule
 
         return RLModuleSpec(module_class=SMMModule)
 
     def get_default_learner_class(self) -> type:
         """The learner of this method."""
+        if self.layout == "split":
+            from expedition.algorithms.smm.mixture_learner import MixtureLearner
+
+            return MixtureLearner
         from expedition.algorithms.smm.learner import SMMLearner
 
         return SMMLearner

@@ -24,7 +24,7 @@ class SMMLearner(SACLearner):
         """Build module, optimiser and replay."""
         super().build()
         self.smm: SMMModule = self.module["default_policy"].unwrapped()
-        self._log_skills = math.log(self.smm.num_skills)
+        self._log_skills = math.log(self.config.num_skills)
         self._sign = 1.0 if self.config.discriminator_sign == "paper" else -1.0
 
     def optimizer_groups(self, module: SMMModule, config: Any) -> list[dict[str, Any]]:
@@ -33,8 +33,9 @@ class SMMLearner(SACLearner):
         rates = {"density": config.density_lr, "discriminator": config.discriminator_lr}
         for name, rate in rates.items():
             part = getattr(module, name, None)
-            if part is not None and list(part.parameters()):
-                groups.append({"params": list(part.parameters()), "lr": rate})
+            learned = [] if part is None else [p for p in part.parameters() if p.requires_grad]
+            if learned:
+                groups.append({"params": learned, "lr": rate})
         return groups
 
     def prepare(self, transitions: Transitions) -> Transitions:
@@ -49,12 +50,9 @@ class SMMLearner(SACLearner):
         states = self.smm.whiten(batch["obs"])
         skills = self._skills(batch.get("context"), states)
         density = self.smm.density.evaluate(states, skills, self.noise)
-        losses = {} if density.loss is None else {"density_loss": density.loss}
-        log_d = states.new_zeros(len(states))
-        if self.smm.num_skills > 1:
-            log_d = (self.smm.log_discriminator(states) * skills).sum(1)
-            losses["discriminator_loss"] = -log_d.mean()
-        log_d = log_d.detach()
+        log_d, losses = self.discriminate(states, skills)
+        if density.loss is not None:
+            losses["density_loss"] = density.loss
         reward = self.reward(batch["rewards"], density.log_prob, log_d)
         scalars = self.sac_step(batch | {"rewards": reward}, losses)
         return scalars | {
@@ -62,6 +60,13 @@ class SMMLearner(SACLearner):
             "skill_entropy": -log_d.mean(),
             "target_reward": batch["rewards"].mean(),
         }
+
+    def discriminate(self, states: Tensor, skills: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Log d(z|s) ``[B]``, detached, and the discriminator's loss, if it learns here."""
+        if self.smm.num_skills == 1:
+            return states.new_zeros(len(states)), {}
+        log_d = (self.smm.log_discriminator(states) * skills).sum(1)
+        return log_d.detach(), {"discriminator_loss": -log_d.mean()}
 
     def reward(self, target: Tensor, log_q: Tensor, log_d: Tensor) -> Tensor:
         """r_z(s) = log p*(s) - log q_z(s) + log d(z|s) - log p(z), weighted, ``[B]``.

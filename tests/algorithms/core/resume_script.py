@@ -28,8 +28,11 @@ def main() -> None:
     method, env, iterations, target, *source = sys.argv[1:]
     runners = 2 if method.endswith("-remote") else 0
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    config = registry.config_class(method.removesuffix("-remote"))()
-    settings = SETTINGS | ({"num_skills": 2} if method.startswith("smm") else {})
+    name, *_layout = method.split("-")
+    config = registry.config_class(name)()
+    settings = SETTINGS | ({"num_skills": 2} if name == "smm" else {})
+    if method.endswith("-split"):
+        settings |= {"layout": "split", "component_actors": 1, "discriminator_pool": 50}
     config = config.environment(env).training(**settings).debugging(seed=7)
     config.env_runners(num_envs_per_env_runner=2, num_env_runners=runners)
     config.evaluation(evaluation_interval=2, evaluation_duration=2)
@@ -50,6 +53,7 @@ def main() -> None:
             "history": algo.history.state_dict(),
             "coverage": tracker.metrics() if tracker else None,
             "arrays": algo.coverage_arrays(),
+            "components": algo.pool.get_states() if method.endswith("-split") else None,
         },
         f"{target}/everything.pt",
     )

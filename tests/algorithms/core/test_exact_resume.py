@@ -44,6 +44,7 @@ def train(*arguments: str) -> None:
         ("smm", "expedition/Navigation-v0"),
         ("sac", "HalfCheetah-v5"),
         ("smm-remote", "expedition/Navigation-v0"),
+        ("smm-split", "expedition/Navigation-v0"),
     ],
 )
 def test_a_run_resumed_in_a_new_process_equals_the_run_never_stopped(

@@ -3,13 +3,13 @@ import pytest
 import torch
 from gymnasium import spaces
 
+from expedition.algorithms.core.whitening import Whitening
 from expedition.algorithms.smm.density import (
     DensityModel,
     ElboDensity,
     HistogramDensity,
     ReconstructionDensity,
 )
-from expedition.algorithms.core.whitening import Whitening
 
 
 def hall_positions(count: int, generator: torch.Generator) -> torch.Tensor:

@@ -1,21 +1,21 @@
-"""Soft actor-critic conditioned on a skill."""
+"""Modules whose episode context is a one-hot skill."""
 
 import torch
 from torch import Tensor
 
+from expedition.algorithms.core.module import OffPolicyModule
 from expedition.algorithms.core.skills import SkillPrior
-from expedition.algorithms.sac.module import SACModule
 
 
-class SkillSACModule(SACModule):
-    """SAC whose networks get the one-hot skill of the episode beside the observation.
+class SkillModule(OffPolicyModule):
+    """Draws a skill for every episode; with a single one there is no context.
 
-    One set of networks serves all skills. With one skill nothing is appended. Needs the settings
-    ``num_skills`` and ``SKILL_SETTINGS``.
+    Name it before the base that has the networks: ``class MyModule(SkillModule, SACModule)``.
+    Needs the settings ``num_skills`` and ``SKILL_SETTINGS``.
     """
 
     def setup(self) -> None:
-        """Build the networks from the config's settings."""
+        """Read p(z) from the config's settings; then as the other base does."""
         settings = self.model_config
         self.num_skills: int = settings["num_skills"]
         is_adaptive = settings["test_time_prior"] == "adaptive"

@@ -1,0 +1,227 @@
+"""SM4's components on their own: same numbers on any actors, after a death, at any count."""
+
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+import torch
+
+from expedition.algorithms.core.actor_pool import ActorPool
+from expedition.algorithms.smm import SMM, SMMConfig
+from expedition.algorithms.smm.component import Component, RoundRequest, component_config
+from expedition.algorithms.smm.mixture_learner import MixtureLearner
+from expedition.algorithms.smm.split import SplitSMM
+
+# Ray sends what is defined here by value: workers cannot import test modules.
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+TINY: dict[str, Any] = {
+    "layout": "split",
+    "num_skills": 3,
+    "hidden_sizes": (8, 8),
+    "density_hidden_sizes": (8,),
+    "discriminator_hidden_sizes": (8,),
+    "warmup_steps": 60,
+    "iteration_steps": 150,
+    "updates_per_step": 0.2,
+    "train_batch_size": 12,
+    "num_historical_policies": 2,
+    "historical_every": 1,
+    "torch_threads": 1,
+    "component_cpus": 0.25,
+}
+
+
+def config(**settings: Any) -> SMMConfig:
+    made = SMMConfig().environment("expedition/Navigation-v0").debugging(seed=3)
+    made.evaluation(evaluation_interval=2, evaluation_duration=2)
+    return made.training(**TINY | settings)
+
+
+def numbers(algo: SplitSMM) -> dict[str, Any]:
+    """What must not depend on where the components run."""
+    components = algo.pool.get_states()
+    return {
+        "steps": (algo.env_steps, algo.updates),
+        "policy": algo.policy_state(),
+        "d": algo.mixture.discriminator_state(),
+        "rows": [state["learner"]["replay"]["replay"]["rows"] for state in components],
+        "coverage": algo.coverage_tracker().metrics(),
+    }
+
+
+def assert_equal(first: Any, second: Any) -> None:
+    if isinstance(first, dict):
+        assert first.keys() == second.keys()
+        for key in first:
+            assert_equal(first[key], second[key])
+    elif isinstance(first, list | tuple):
+        for one, other in zip(first, second, strict=True):
+            assert_equal(one, other)
+    else:
+        np.testing.assert_array_equal(np.asarray(first), np.asarray(second))
+
+
+def test_the_numbers_do_not_depend_on_the_actors_nor_on_the_death_of_one(small_ray: None):
+    algos = [config(component_actors=actors).build_algo() for actors in (0, 1, 2, 2)]
+    for iteration in range(3):
+        if iteration == 2:
+            ray.kill(algos[-1].pool._hosts[0])  # holds components 0 and 2
+        for algo in algos:
+            algo.train()
+    assert algos[-1].pool.revivals == 1
+    expected = numbers(algos[0])
+    assert expected["steps"] == (450, 78)
+    for algo in algos[1:]:
+        assert_equal(numbers(algo), expected)
+    for algo in algos:
+        algo.stop()
+
+
+@pytest.mark.parametrize("skills", [1, 2, 4])
+def test_any_number_of_components_spends_the_same_budget(skills: int, small_ray: None):
+    algo = config(num_skills=skills, iteration_steps=203).build_algo()
+    for _iteration in range(2):
+        result = algo.train()
+    assert result["env_steps"] == 406
+    past_warmup = [406 // skills - -(-60 // skills) for _component in range(skills)]
+    assert abs(result["updates"] - 0.2 * sum(past_warmup)) <= skills + 1
+    shares = [one.env_steps for one in algo._results]
+    assert max(shares) - min(shares) <= 1
+
+
+def test_components_that_do_not_wait_stay_within_the_bound(small_ray: None):
+    algo = config(component_actors=2, max_staleness=2).build_algo()
+    gaps = []
+    for _iteration in range(6):
+        result = algo.train()
+        gaps.append(max(algo._started) - min(algo._finished))
+        assert result["learners"]["default_policy"]["staleness"] <= 3
+    assert max(gaps) <= 3  # two ahead of the slowest's last round, and one under way
+    algo.get_state()
+    assert algo._started == algo._finished  # a checkpoint holds whole rounds
+    assert algo.env_steps == sum(algo._finished) * 50
+    algo.stop()
+
+
+def test_a_checkpoint_opens_as_the_split_layout_and_evaluates_its_mixture(
+    tmp_path: Path, small_ray: None
+):
+    algo = config().build_algo()
+    for _iteration in range(2):
+        algo.train()
+    algo.save_to_path(tmp_path)
+    other = SMM.from_checkpoint(tmp_path)
+    assert isinstance(other, SplitSMM)
+    assert_equal(numbers(other), numbers(algo))
+    first, second = algo.evaluate(), other.evaluate()
+    assert first["coverage"] == second["coverage"]
+    assert "historical" in first
+
+
+def test_each_episode_acts_with_the_policy_of_its_skill(small_ray: None):
+    algo = config().build_algo()
+    algo.train()
+    mixture = algo.mixture.mixture
+    obs = torch.randn(3, 2)
+    together = mixture.act(obs, torch.eye(3), None, explore=False)
+    states = algo.pool.get_states()
+    for z in range(3):
+        component = Component(algo.config.copy(), z)
+        component.set_state(states[z])
+        alone = component.learner.smm.act(obs[z : z + 1], torch.empty(1, 0), None, False)
+        torch.testing.assert_close(alone[0], together[z])
+
+
+def test_a_component_is_paid_by_equation_8_with_its_own_density_and_the_common_d():
+    component = Component(config(num_skills=4).copy(), 2)
+    learner = component.learner
+    mixture = {k: v.numpy() for k, v in learner.smm.discriminator.state_dict().items()}
+    component.run(RoundRequest(40, mixture, 0))
+    states = torch.rand(6, learner.smm.whiten.dim) * 2 - 1
+    log_d, losses = learner.discriminate(states, torch.empty(6, 0))
+    logits = learner.smm.discriminator(states)
+    expected = logits[:, 2] - torch.logsumexp(logits, 1)
+    torch.testing.assert_close(log_d, expected.detach())
+    assert losses == {}
+    target, log_q = torch.randn(6), torch.randn(6)
+    reward = learner.reward(target, log_q, log_d)
+    torch.testing.assert_close(reward, target - log_q + log_d + math.log(4))
+    trained = {id(p) for group in learner.optimizer.param_groups for p in group["params"]}
+    assert not trained & {id(p) for p in learner.smm.discriminator.parameters()}
+
+
+def test_the_discriminator_tells_skills_apart_that_visit_different_places():
+    learner: MixtureLearner = config(
+        num_skills=3, discriminator_hidden_sizes=(32,), train_batch_size=96
+    ).build_learner(spaces=_spaces())
+    rng = np.random.default_rng(0)
+    for z, centre in enumerate([(-6.0, 0.0), (6.0, 0.0), (0.0, 6.0)]):
+        learner.take_in(z, rng.normal(centre, 1.0, (500, 2)))
+    learner.learn(400)
+    states, skills = learner.pool.sample(300)
+    log_d = learner.mixture.log_discriminator(states)
+    assert (log_d.argmax(1) == skills).float().mean() > 0.97
+
+
+def test_components_have_seeds_of_their_own():
+    seeds = {component_config(config(), z).seed for z in range(3)}
+    assert len(seeds) == 3
+
+
+def test_split_takes_no_env_runners_beside_its_components():
+    refused = config()
+    refused.env_runners(num_env_runners=2)
+    with pytest.raises(ValueError, match="spread by component_actors"):
+        refused.validate()
+
+
+def test_a_trial_asks_for_the_cpus_of_its_components():
+    bundles = SplitSMM.default_resource_request(config(component_actors=2)).bundles
+    assert bundles[-2:] == [{"CPU": 0.25}, {"CPU": 0.25}]
+    assert len(SplitSMM.default_resource_request(config(component_actors=9)).bundles) == 4
+
+
+class Counter:
+    """A pool's member that adds up requests."""
+
+    def __init__(self, index: int) -> None:
+        self.total = 1000 * index
+
+    def run(self, request: int) -> int:
+        self.total += request
+        return self.total
+
+    def get_state(self) -> int:
+        return self.total
+
+    round_state = get_state
+
+    def set_state(self, state: int) -> None:
+        self.total = state
+
+
+@pytest.mark.parametrize("actors", [0, 2, 3])
+def test_a_pool_hosts_any_number_of_members_on_any_number_of_actors(actors: int, small_ray: None):
+    pool = ActorPool(Counter, members=3, actors=actors, num_cpus=0.3)
+    assert pool.run([1, 2, 3]) == [1, 1002, 2003]
+    states = pool.get_states()
+    if actors:
+        ray.kill(pool._hosts[1])
+    assert pool.run([10, 20, 30]) == [11, 1022, 2033]
+    pool.set_states(states)
+    assert pool.run([5, 5, 5]) == [6, 1007, 2008]
+    pool.stop()
+
+
+def _spaces() -> Any:
+    import gymnasium as gym
+
+    import expedition.envs  # noqa: F401
+
+    env = gym.make("expedition/Navigation-v0")
+    return {"default_policy": (env.observation_space, env.action_space)}
