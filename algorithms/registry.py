@@ -78,6 +78,10 @@ _BUILT_IN = {
         "expedition.algorithms.trpo:TRPOConfig",
         "trust-region policy optimisation with a linear baseline",
     ),
+    "vime": Registration(
+        "expedition.algorithms.vime:VIMEConfig",
+        "TRPO on the information that transitions bring a Bayesian model of the dynamics",
+    ),
 }
 
 

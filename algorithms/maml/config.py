@@ -46,11 +46,8 @@ class MAMLConfig(MetaConfig):
             "what the inner step changes: all parameters, or the bias transformation's vector",
             choices=("all", "bias"),
         ),
-        "curvature_share": Hyperparameter(
-            1.0,
-            "share of a task's episodes that the trust region's curvature is measured on",
-            low=0.01,
-            high=1,
+        "curvature_episodes": Hyperparameter(
+            1.0, "share of a task's episodes that curvature products use", low=0.01, high=1
         ),
         "later_step_scale": Hyperparameter(
             0.5,

@@ -8,7 +8,7 @@ from expedition.algorithms.core.episodes import EpisodeBatch
 from expedition.algorithms.core.gaussian_policy import Gaussian
 from expedition.algorithms.core.linear_baseline import advantages, fitted_baseline, returns_to_go
 from expedition.algorithms.core.on_policy_learner import OnPolicyLearner, step_statistics
-from expedition.algorithms.core.trust_region import trust_region_step, unflattened
+from expedition.algorithms.core.trust_region import assign, trust_region_step
 from expedition.algorithms.maml.inner_loop import adapt
 from expedition.algorithms.maml.meta_objective import MetaBatch, meta_objective
 from expedition.algorithms.maml.policy import AdaptablePolicy
@@ -27,10 +27,7 @@ class MAMLLearner(OnPolicyLearner):
         acted = Gaussian(steps(batch.after.means, self._device), log_std)
         objective = meta_objective(self.policy, data, acted, self._curvature(batch))
         step = trust_region_step(objective, objective.start, self.config.trust_region)
-        values = list(self.policy.parameters())
-        with torch.no_grad():
-            for value, new in zip(values, unflattened(step.parameters, values), strict=True):
-                value.copy_(new)
+        assign(list(self.policy.parameters()), step.parameters)
         return step_statistics(step) | self._policy_statistics()
 
     @property
@@ -51,7 +48,7 @@ class MAMLLearner(OnPolicyLearner):
     def _curvature(self, batch: MetaEpisodes) -> MetaBatch | None:
         """The share of the episodes that the curvature is measured on, if it is not all."""
         episodes = batch.after.mask.shape[1]
-        kept = max(2, round(self.config.curvature_share * episodes))
+        kept = max(2, round(self.config.curvature_episodes * episodes))
         if kept >= episodes:
             return None
         before = [_first(each, kept) for each in batch.before]

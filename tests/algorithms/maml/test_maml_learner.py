@@ -92,7 +92,7 @@ def test_learned_step_sizes_move_and_fixed_ones_do_not_exist():
 
 
 def test_curvature_from_a_share_of_the_episodes_gives_another_step():
-    full, half = make(), make(curvature_share=0.5)
+    full, half = make(), make(curvature_episodes=0.5)
     half.policy.load_state_dict(full.policy.state_dict())
     data = meta_episodes(full)
     first, second = (learner.learn(data, 0, 0) for learner in (full, half))
