@@ -18,6 +18,8 @@ class DeclaredConfig(AlgorithmConfig):
 
     HYPERPARAMETERS: ClassVar[Mapping[str, Hyperparameter]] = {}
 
+    algo_class: type | None
+
     def __init__(self, algo_class: type | None = None) -> None:
         super().__init__(algo_class=algo_class)
         for name, hyperparameter in self.hyperparameters().items():

@@ -18,6 +18,8 @@ class OffPolicyModule(TorchRLModule, InferenceOnlyAPI):
     latent). The env runner asks for it, hands it to ``act`` and stores it as a column.
     """
 
+    model_config: dict[str, Any]
+
     def setup(self) -> None:
         """Check the spaces; subclasses call this first and then build their networks.
 

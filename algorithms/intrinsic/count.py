@@ -33,6 +33,7 @@ class CountReward(IntrinsicReward):
     """
 
     counts: Tensor
+    steps: Tensor
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ class IntrinsicModule(SkillModule, SACModule):
 
     def setup(self) -> None:
         """Build the networks from the config's settings."""
-        self.model_config = _NO_SKILLS | self.model_config
+        self.model_config = {**_NO_SKILLS, **self.model_config}
         super().setup()
         if not self.inference_only:
             self.bonus = _BUILDERS[self.model_config["bonus"]](self, self.model_config)

@@ -38,7 +38,7 @@ DENSITY_SETTINGS: Mapping[str, Hyperparameter] = {
 }
 
 
-def build_density(settings: dict[str, Any], state_dim: int, num_skills: int) -> DensityModel:
+def build_density(settings: Mapping[str, Any], state_dim: int, num_skills: int) -> DensityModel:
     """Make the density model that ``settings["density"]`` names.
 
     Args:
