@@ -119,12 +119,16 @@ class MetaAlgorithm(OnPolicy):
             over tasks and episodes before the first adaptation step (k = 0) and after k of them.
         """
         results = super().evaluate(parallel_train_future)
+        return results | self.measure_adaptation()
+
+    def measure_adaptation(self) -> ResultDict:
+        """Adapt to validation tasks: the part of ``evaluate`` under ``adapt``, and its arrays."""
         tasks = self.validation_tasks
         per_task = {"tasks": tasks, "keys": self.keys(TEST, len(tasks))}
         answers = self.ask("adapt_to", per_task, self.test_request())
         curves = {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}
         means = {name: curves[name].mean(0) for name in ("return", "reach")}
-        results["adapt"] = {
+        scores = {
             f"{name}_{k}": float(value)
             for name, values in means.items()
             for k, value in enumerate(values)
@@ -134,4 +138,4 @@ class MetaAlgorithm(OnPolicy):
             f"eval/adapt_{name}": array for name, array in curves.items() if name not in means
         }
         self._eval_arrays["eval/tasks"] = tasks
-        return results
+        return {"adapt": scores}

@@ -18,6 +18,8 @@ from expedition.algorithms.maml.inner_loop import step
 from expedition.algorithms.maml.policy import CONTEXT, AdaptablePolicy
 from expedition.algorithms.maml.task_batch import task_batch
 
+_PATHS = 3  # episodes of each test task whose paths are kept for a figure
+
 
 class MetaEpisodes(NamedTuple):
     """Episodes of M tasks: ``before``, of each inner step; ``after``, of the adapted policies."""
@@ -64,17 +66,20 @@ class MAMLWorker(TaskWorker):
 
         Returns:
             ``return`` and ``reach`` ``[m, test_steps + 1]``: means over a task's episodes before
-            the first step and after each.
+            the first step and after each; ``paths`` ``[m, 3, T, 2]``, the first two observations of
+            episodes before adaptation.
         """
         own = self._load(parameters, len(tasks))
-        returns, reach = [], []
+        returns, reach, paths = [], [], np.empty(0)
         for stage in range(self.method["test_steps"] + 1):
             batch = self._episodes(self.test, own, tasks, keys, stage)
             returns.append(batch.returns.mean(1))
             reach.append(batch.reached.mean(1))
+            if not stage:
+                paths = batch.obs[:, :_PATHS, :, :2]
             if stage < self.method["test_steps"]:
                 own = self._step(own, batch, self.method["later_step_scale"] if stage else 1.0)
-        return {"return": np.stack(returns, 1), "reach": np.stack(reach, 1)}
+        return {"return": np.stack(returns, 1), "reach": np.stack(reach, 1), "paths": paths}
 
     def _load(self, parameters: Arrays, tasks: int) -> Parameters:
         self.policy.load_state_dict({k: torch.as_tensor(v) for k, v in parameters.items()})
