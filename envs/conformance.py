@@ -9,29 +9,33 @@ says what was expected and what was found.
 
 from __future__ import annotations
 
-import copy
 import pickle
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.utils.env_checker import check_env
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
+from expedition.envs.conformance_kit import (
+    ConformanceError,
+    continued,
+    expect,
+    expect_equal,
+    make_sync,
+    make_vector,
+    rollout,
+)
 from expedition.envs.coverage import CoverageTracker, tracker_for
 from expedition.envs.snapshot import capture, restore
+from expedition.envs.task_conformance import check_tasks
 
 _COPIES = 5  # of a vector environment; no multiple of a SIMD width
 _STEPS = 40  # of an ordinary roll-out
 _MAX_EPISODE = 1_000  # longest episode that is run to its time limit
 _RESETS = 50  # behind the comparison of start distributions
-
-
-class ConformanceError(AssertionError):
-    """An environment does not keep a contract."""
 
 
 def check(env_id: str, **kwargs: Any) -> None:
@@ -53,6 +57,7 @@ def check(env_id: str, **kwargs: Any) -> None:
     check_snapshot(env_id, **kwargs)
     check_render(env_id, **kwargs)
     check_tracker(env_id, **kwargs)
+    check_tasks(env_id, **kwargs)
 
 
 def check_api(env_id: str, **kwargs: Any) -> None:
@@ -74,19 +79,19 @@ def check_spec_pickles(env_id: str, **kwargs: Any) -> None:
     env = gym.make(env_id, **kwargs)
     other = gym.make(pickle.loads(pickle.dumps(env.spec)))
     same = other.observation_space == env.observation_space
-    _expect(same, env_id, "the same observation space from a pickled spec")
-    first, second = (list(_rollout(e, seed=3, steps=_STEPS)) for e in (env, other))
-    _expect_equal(first, second, env_id, "the roll-out of an environment made from a pickled spec")
+    expect(same, env_id, "the same observation space from a pickled spec")
+    first, second = (list(rollout(e, seed=3, steps=_STEPS)) for e in (env, other))
+    expect_equal(first, second, env_id, "the roll-out of an environment made from a pickled spec")
 
 
 def check_seeding(env_id: str, **kwargs: Any) -> None:
     """One seed and the same actions give the same roll-out, in new and in used environments."""
     env = gym.make(env_id, **kwargs)
-    first = list(_rollout(env, seed=7, steps=_STEPS))
-    again = list(_rollout(env, seed=7, steps=_STEPS))
-    other = list(_rollout(gym.make(env_id, **kwargs), seed=7, steps=_STEPS))
-    _expect_equal(first, again, env_id, "a second roll-out with the same seed")
-    _expect_equal(first, other, env_id, "a roll-out of a second environment with the same seed")
+    first = list(rollout(env, seed=7, steps=_STEPS))
+    again = list(rollout(env, seed=7, steps=_STEPS))
+    other = list(rollout(gym.make(env_id, **kwargs), seed=7, steps=_STEPS))
+    expect_equal(first, again, env_id, "a second roll-out with the same seed")
+    expect_equal(first, other, env_id, "a roll-out of a second environment with the same seed")
 
 
 def check_resets(env_id: str, **kwargs: Any) -> None:
@@ -99,7 +104,7 @@ def check_resets(env_id: str, **kwargs: Any) -> None:
     fresh, used = [], []
     for k in range(_RESETS):
         observation, _ = env.reset(seed=k)
-        _expect(env.observation_space.contains(observation), env_id, "start in the space")
+        expect(env.observation_space.contains(observation), env_id, "start in the space")
         fresh.append(_flat(env, observation))
         _, _, terminated, *_ = env.step(env.action_space.sample())
         if not terminated:
@@ -107,7 +112,7 @@ def check_resets(env_id: str, **kwargs: Any) -> None:
         used.append(_flat(env, env.reset(seed=_RESETS + k)[0]))
     gap = np.abs(np.mean(fresh, axis=0) - np.mean(used, axis=0))
     error = np.sqrt((np.var(fresh, axis=0) + np.var(used, axis=0)) / _RESETS)
-    _expect(
+    expect(
         bool((gap <= 5.0 * error + 1e-9).all()),
         env_id,
         f"starts that forget the episode before; their means differ by {gap.max():.3g}",
@@ -120,12 +125,12 @@ def check_time_limit(env_id: str, **kwargs: Any) -> None:
     limit = env.spec.max_episode_steps if env.spec else None
     if limit is None or limit > _MAX_EPISODE:
         return
-    _, *steps = _rollout(env, seed=0, steps=limit, stop=True)
+    _, *steps = rollout(env, seed=0, steps=limit, stop=True)
     _, _, terminated, truncated = steps[-1]
     if len(steps) < limit:
-        _expect(terminated, env_id, f"no truncation before step {limit}, got one at {len(steps)}")
+        expect(terminated, env_id, f"no truncation before step {limit}, got one at {len(steps)}")
     else:
-        _expect(terminated or truncated, env_id, f"a truncation at step {limit}")
+        expect(terminated or truncated, env_id, f"a truncation at step {limit}")
 
 
 def check_vector(env_id: str, **kwargs: Any) -> None:
@@ -137,36 +142,34 @@ def check_vector(env_id: str, **kwargs: Any) -> None:
     """
     if gym.spec(env_id).vector_entry_point is None:
         return
-    native, sync = make_vector(env_id, _COPIES, **kwargs), _make_sync(env_id, _COPIES, **kwargs)
+    native, sync = make_vector(env_id, _COPIES, **kwargs), make_sync(env_id, _COPIES, **kwargs)
     mode = native.metadata.get("autoreset_mode")
-    _expect(mode is AutoresetMode.SAME_STEP, env_id, f"AutoresetMode.SAME_STEP, not {mode}")
+    expect(mode is AutoresetMode.SAME_STEP, env_id, f"AutoresetMode.SAME_STEP, not {mode}")
     for name in ("observation_space", "action_space", "single_observation_space"):
-        _expect(
-            getattr(native, name) == getattr(sync, name), env_id, f"the {name} of SyncVectorEnv"
-        )
-    _expect_equal(native.reset(seed=5), sync.reset(seed=5), env_id, "the vector reset")
+        expect(getattr(native, name) == getattr(sync, name), env_id, f"the {name} of SyncVectorEnv")
+    expect_equal(native.reset(seed=5), sync.reset(seed=5), env_id, "the vector reset")
     limit = native.spec.max_episode_steps if native.spec else None
     native.action_space.seed(1)
     for step in range(min(limit or _STEPS, _MAX_EPISODE) + _STEPS):
         actions = native.action_space.sample()
         expected = sync.step(actions)
-        _expect_equal(native.step(actions), expected, env_id, f"vector step {step + 1}")
+        expect_equal(native.step(actions), expected, env_id, f"vector step {step + 1}")
 
 
 def check_snapshot(env_id: str, **kwargs: Any) -> None:
     """A restored snapshot continues bit for bit, single and vectorised."""
     single = [gym.make(env_id, **kwargs) for _ in range(2)]
-    sync = [_make_sync(env_id, 2, **kwargs) for _ in range(2)]
+    sync = [make_sync(env_id, 2, **kwargs) for _ in range(2)]
     pairs: list[list[Any]] = [single, sync]
     if gym.spec(env_id).vector_entry_point is not None:
         pairs.append([make_vector(env_id, 2, **kwargs) for _ in range(2)])
     for original, other in pairs:
-        list(_rollout(original, seed=11, steps=_STEPS // 2))
+        list(rollout(original, seed=11, steps=_STEPS // 2))
         other.reset(seed=12)
         restore(other, capture(original))
-        expected = list(_continue(original, seed=13, steps=_STEPS))
-        found = list(_continue(other, seed=13, steps=_STEPS))
-        _expect_equal(found, expected, env_id, "the restored copy")
+        expected = list(continued(original, seed=13, steps=_STEPS))
+        found = list(continued(other, seed=13, steps=_STEPS))
+        expect_equal(found, expected, env_id, "the restored copy")
 
 
 def check_render(env_id: str, **kwargs: Any) -> None:
@@ -182,66 +185,32 @@ def check_render(env_id: str, **kwargs: Any) -> None:
         env.step(env.action_space.sample())
     frame: Any = env.render()
     env.close()
-    _expect(frame.ndim == 3 and frame.shape[2] == 3, env_id, f"RGB frames, not {frame.shape}")
-    _expect(frame.dtype == np.uint8, env_id, f"frames of bytes, not {frame.dtype}")
-    _expect(not np.array_equal(first, frame), env_id, "frames that change after five steps")
+    expect(frame.ndim == 3 and frame.shape[2] == 3, env_id, f"RGB frames, not {frame.shape}")
+    expect(frame.dtype == np.uint8, env_id, f"frames of bytes, not {frame.dtype}")
+    expect(not np.array_equal(first, frame), env_id, "frames that change after five steps")
 
 
 def check_tracker(env_id: str, **kwargs: Any) -> None:
     """A declared tracker merges in any order, survives a checkpoint, and reads repeatably."""
-    env = _make_sync(env_id, 2, **kwargs)
+    env = make_sync(env_id, 2, **kwargs)
     trackers = [tracker_for(env) for _ in range(6)]
     if trackers[0] is None:
         return
     a, b, a2, b2, again, empty = (tracker for tracker in trackers if tracker is not None)
-    _expect(isinstance(a, CoverageTracker), env_id, "a tracker with all methods of the protocol")
+    expect(isinstance(a, CoverageTracker), env_id, "a tracker with all methods of the protocol")
     names = sorted(empty.metrics())
-    _expect(bool(np.isfinite([*empty.metrics().values()]).all()), env_id, "finite metrics unfed")
+    expect(bool(np.isfinite([*empty.metrics().values()]).all()), env_id, "finite metrics unfed")
     for seed, tracker_pair in ((1, (a, a2)), (2, (b, b2))):
         batch = _visits(env, seed)
         for tracker in tracker_pair:
             tracker.update(*batch)
     again.load_state_dict(a.state_dict())
-    _expect_equal(again.metrics(), a.metrics(), env_id, "the metrics of a restored tracker")
+    expect_equal(again.metrics(), a.metrics(), env_id, "the metrics of a restored tracker")
     a.merge(b)
     b2.merge(a2)
-    _expect_equal(a.metrics(), b2.metrics(), env_id, "metrics merged in the other order")
-    _expect_equal(a.arrays(), b2.arrays(), env_id, "arrays merged in the other order")
-    _expect(sorted(a.metrics()) == names, env_id, f"always the metrics {names}")
-
-
-def make_vector(env_id: str, copies: int, **kwargs: Any) -> VectorEnv:
-    """Make the native vector form of an environment."""
-    return gym.make_vec(env_id, copies, vectorization_mode="vector_entry_point", **kwargs)
-
-
-def _make_sync(env_id: str, copies: int, **kwargs: Any) -> SyncVectorEnv:
-    return gym.make_vec(
-        env_id,
-        copies,
-        vectorization_mode="sync",
-        vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
-        **kwargs,
-    )
-
-
-def _rollout(env: Any, *, seed: int, steps: int, stop: bool = False) -> Iterator[tuple[Any, ...]]:
-    """The start and steps of a new episode; ``stop`` ends with it, else others follow."""
-    yield (env.reset(seed=seed)[0], 0.0, False, False)
-    yield from _continue(env, seed=seed, steps=steps, stop=stop)
-
-
-def _continue(env: Any, *, seed: int, steps: int, stop: bool = False) -> Iterator[tuple[Any, ...]]:
-    # A space of our own: that of the environment may be shared by all copies of its class.
-    actions = copy.deepcopy(env.action_space)
-    actions.seed(seed)
-    for _ in range(steps):
-        observation, reward, terminated, truncated, _ = env.step(actions.sample())
-        yield observation, reward, terminated, truncated
-        if not isinstance(env, VectorEnv) and (terminated or truncated):
-            if stop:
-                return
-            env.reset()
+    expect_equal(a.metrics(), b2.metrics(), env_id, "metrics merged in the other order")
+    expect_equal(a.arrays(), b2.arrays(), env_id, "arrays merged in the other order")
+    expect(sorted(a.metrics()) == names, env_id, f"always the metrics {names}")
 
 
 def _visits(env: SyncVectorEnv, seed: int) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
@@ -259,24 +228,3 @@ def _visits(env: SyncVectorEnv, seed: int) -> tuple[NDArray[np.floating], NDArra
 
 def _flat(env: gym.Env, observation: Any) -> NDArray[np.floating]:
     return gym.spaces.flatten(env.observation_space, observation)
-
-
-def _comparable(value: Any) -> Any:
-    """Spell out types, and arrays of objects, for a comparison of nested values."""
-    if isinstance(value, dict):
-        return {key: _comparable(item) for key, item in value.items()}
-    if isinstance(value, tuple | list) or (isinstance(value, np.ndarray) and value.dtype.hasobject):
-        return [_comparable(item) for item in value]
-    return (str(value.dtype), value) if isinstance(value, np.ndarray) else value
-
-
-def _expect(condition: bool, env_id: str, what: str) -> None:
-    if not condition:
-        raise ConformanceError(f"{env_id}: expected {what}")
-
-
-def _expect_equal(found: Any, expected: Any, env_id: str, what: str) -> None:
-    try:
-        np.testing.assert_equal(_comparable(found), _comparable(expected))
-    except AssertionError as difference:
-        raise ConformanceError(f"{env_id}: {what} differs: {difference}") from difference

@@ -43,6 +43,8 @@ class Simulations:
         self._camera_name = camera
         self._models = [model] * count
         self._data = mujoco.MjData(model)  # memory to work in; holds nothing between steps
+        # Views of it: to ask MuJoCo for them takes longer than to write to them.
+        self._qpos, self._qvel, self._ctrl = self._data.qpos, self._data.qvel, self._data.ctrl
         self._rollout = Rollout(nthread=0)
         size = mujoco.mj_stateSize(model, _FULL_STATE)  # time, positions, velocities
         self._state = np.zeros((count, size))
@@ -94,8 +96,8 @@ class Simulations:
         self.velocities[:] = state["velocities"]
 
     def _load(self, index: int) -> None:
-        self._data.qpos[:] = self.positions[index]
-        self._data.qvel[:] = self.velocities[index]
+        self._qpos[:] = self.positions[index]
+        self._qvel[:] = self.velocities[index]
 
 
 class MeasuredSimulations(Simulations):
@@ -132,19 +134,20 @@ class MeasuredSimulations(Simulations):
 
     def step(self, controls: Array) -> None:
         """Advance and measure all simulations, with controls (n, nu)."""
-        model, data = self.model, self._data
+        model, data, measured = self.model, self._data, self.measured
+        positions, velocities = self.positions, self.velocities
         for index in range(self.count):
             self._load(index)
-            data.ctrl[:] = controls[index]
+            self._ctrl[:] = controls[index]
             mujoco.mj_step(model, data, self._substeps)
-            self.positions[index] = data.qpos
-            self.velocities[index] = data.qvel
+            positions[index] = self._qpos
+            velocities[index] = self._qvel
             mujoco.mj_forward(model, data)
-            self._measure(data, self.measured[index])
+            self._measure(data, measured[index])
 
     def measure(self, indices: Iterable[int]) -> None:
         """Measure simulations whose positions or velocities were written, at rest controls."""
-        self._data.ctrl[:] = 0.0
+        self._ctrl[:] = 0.0
         for index in indices:
             self._load(index)
             mujoco.mj_forward(self.model, self._data)

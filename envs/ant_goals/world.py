@@ -74,10 +74,12 @@ class AntGoalsWorld(TaskWorld):
             self._ants.positions[agent] = self._start + POSITION_NOISE * noise[:_POSITIONS]
             self._ants.velocities[agent] = VELOCITY_NOISE * noise[_POSITIONS:]
         self._ants.measure(agents)
+        self._clip_forces()
 
     def step(self, actions: Array) -> Outcome:
         """Drive the joints for 0.01 s; actions of shape (n, 8)."""
         self._ants.step(actions)
+        self._clip_forces()
         away = np.abs(self._centres() - self._goal).sum(axis=1)
         reached = self.reached()
         if self.sparse:
@@ -126,6 +128,11 @@ class AntGoalsWorld(TaskWorld):
         self._ants.load_state_dict(state["ants"])
         self._goal[:] = state["goal"]
 
+    def _clip_forces(self) -> None:
+        forces = self._ants.measured[:, _FORCES]
+        np.maximum(forces, -1.0, out=forces)
+        np.minimum(forces, 1.0, out=forces)
+
     def _centres(self) -> Array:
         return self._ants.measured[:, _CENTRE][:, :2]
 
@@ -140,8 +147,6 @@ class AntGoalsWorld(TaskWorld):
     def _measure(self, data: Any, row: Array) -> None:
         # Without this call the contact forces stay zero.
         mujoco.mj_rnePostConstraint(self._ants.model, data)
-        forces = row[_FORCES]
-        np.maximum(data.cfrc_ext.ravel(), -1.0, out=forces)
-        np.minimum(forces, 1.0, out=forces)
+        row[_FORCES] = data.cfrc_ext.ravel()
         row[_ROTATION] = data.xmat[_TORSO]
         row[_CENTRE] = data.subtree_com[_TORSO]
