@@ -62,6 +62,10 @@ _BUILT_IN = {
     "reinforce": Registration(
         "expedition.algorithms.trpo:ReinforceConfig", "REINFORCE with a linear baseline"
     ),
+    "rl2": Registration(
+        "expedition.algorithms.rl2:RL2Config",
+        "RL²: a recurrent policy that learns within a trial of several episodes, by TRPO",
+    ),
     "rnd": Registration(
         "expedition.algorithms.intrinsic:RNDConfig",
         "SAC on the error of imitating a random network",

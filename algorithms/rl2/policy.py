@@ -1,53 +1,32 @@
-"""The recurrent Gaussian policy of RL², and what it is fed."""
+"""The recurrent Gaussian policy of RL²: in torch to learn, in NumPy to act."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
-MIN_LOG_STD = math.log(1e-6)
+from expedition.algorithms.core.gaussian_policy import MIN_LOG_STD, Gaussian, Parameters
 
-
-class PreviousStep(NamedTuple):
-    """What n trials saw of their last step; at a trial's start, zeros.
-
-    Attributes:
-        actions: ``[n, action]``.
-        rewards: ``[n]``.
-        ends: ``[n]``, 1 where the step ended an episode.
-    """
-
-    actions: Tensor
-    rewards: Tensor
-    ends: Tensor
-
-    @classmethod
-    def none(cls, trials: int, action_dim: int) -> "PreviousStep":
-        """Before the first step of ``trials`` trials."""
-        return cls(torch.zeros(trials, action_dim), torch.zeros(trials), torch.zeros(trials))
-
-
-def policy_inputs(obs: Tensor, previous: PreviousStep) -> Tensor:
-    """The vector ``[..., obs + action + 2]`` of a step: o, and the last a, r and d.
-
-    Source: Duan et al. 2016, arXiv:1611.02779, sec. 2.2.
-    """
-    rewards, ends = previous.rewards.unsqueeze(-1), previous.ends.unsqueeze(-1)
-    return torch.cat((obs, previous.actions, rewards, ends), -1)
+EXTRA_INPUTS = 2  # the last reward, and whether the last step ended an episode
 
 
 class RecurrentPolicy(nn.Module):
-    """A GRU with a linear mean and a free log standard deviation.
+    """A GRU with a linear mean and a free log standard deviation, in float32.
 
-    What a trial has taught is in the GRU's hidden state alone: it is carried from one episode of a
-    trial to the next, and a trial starts from zeros.
+    Its input is the observation, and action, reward and end of the step before. What a trial has
+    taught is in the hidden state alone: it is carried from one episode of a trial to the next, and
+    a trial starts from zeros.
 
     Args:
         obs_dim: Size of an observation.
         action_dim: Size of an action.
         hidden_size: Units of the GRU.
         init_std: Standard deviation of the actions at first.
+
+    Source: Duan et al. 2016, arXiv:1611.02779, sec. 2.2-2.3.
     """
 
     def __init__(
@@ -55,58 +34,68 @@ class RecurrentPolicy(nn.Module):
     ) -> None:
         super().__init__()
         self.action_dim = action_dim
-        self.hidden_size = hidden_size
-        self.gru = nn.GRU(obs_dim + action_dim + 2, hidden_size)
+        self.gru = nn.GRU(obs_dim + action_dim + EXTRA_INPUTS, hidden_size)
         for name, parameter in self.gru.named_parameters():
-            if name.startswith("weight_hh"):
-                for gate in parameter.chunk(3):
-                    nn.init.orthogonal_(gate)
-            elif name.startswith("weight_ih"):
-                nn.init.xavier_uniform_(parameter)
-            else:
+            if name.startswith("bias"):
                 nn.init.zeros_(parameter)
+            for gate in parameter.chunk(3) if name.startswith("weight") else ():
+                initialise = nn.init.orthogonal_ if "hh" in name else nn.init.xavier_uniform_
+                initialise(gate)
         self.mean = nn.Linear(hidden_size, action_dim)
-        nn.init.xavier_uniform_(self.mean.weight, gain=0.1)  # first actions near zero
+        nn.init.xavier_uniform_(self.mean.weight)
         nn.init.zeros_(self.mean.bias)
-        self.free_log_std = nn.Parameter(torch.full((action_dim,), math.log(init_std)))
+        self.log_std = nn.Parameter(torch.full((1, 1, action_dim), math.log(init_std)))
 
-    @property
-    def log_std(self) -> Tensor:
-        """Log standard deviations ``[action]``, floored."""
-        return self.free_log_std.clamp_min(MIN_LOG_STD)
-
-    def initial_state(self, trials: int) -> Tensor:
-        """Hidden state ``[n, hidden]`` at the start of n trials."""
-        return torch.zeros(trials, self.hidden_size, dtype=self.mean.weight.dtype)
-
-    def forward(self, inputs: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean actions over time.
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Mean actions ``[T, n, action]`` of n trials from their first step on.
 
         Args:
-            inputs: ``[T, n, obs + action + 2]``, see ``policy_inputs``.
-            hidden: ``[n, hidden]`` before the first of the T steps.
-
-        Returns:
-            Means ``[T, n, action]`` and the hidden state ``[n, hidden]`` after the last step.
+            inputs: ``[T, n, obs + action + 2]``.
         """
-        states, last = self.gru(inputs, hidden.unsqueeze(0))
-        return self.mean(states), last.squeeze(0)
+        return self.mean(self.gru(inputs)[0])
 
-    def act(
-        self,
-        obs: Tensor,
-        previous: PreviousStep,
-        hidden: Tensor,
-        generator: torch.Generator | None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw actions for n trials; without a generator, take the mean.
+    def distribution(self, parameters: Parameters, inputs: Tensor) -> Gaussian:
+        """The policy with other parameters, keyed as ``named_parameters``."""
+        mean = functional_call(self, dict(parameters), (inputs,))
+        return Gaussian(mean, parameters["log_std"].clamp_min(MIN_LOG_STD))
 
-        Returns:
-            Actions and means ``[n, action]``, and the hidden state ``[n, hidden]`` to carry on.
-        """
-        means, hidden = self(policy_inputs(obs, previous).unsqueeze(0), hidden)
-        mean = means[0]
-        if generator is None:
-            return mean, mean, hidden
-        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype)
-        return mean + self.log_std.exp() * noise, mean, hidden
+
+class ActingTrials:
+    """The same policy in NumPy: M tasks with C parallel trials each, step by step.
+
+    Products are of one task's rows at a time, so that a task's actions are the same to the last bit
+    whatever the other tasks in the batch are.
+
+    Args:
+        parameters: Of a ``RecurrentPolicy``.
+        trials: M and C.
+    """
+
+    def __init__(self, parameters: Mapping[str, np.ndarray], trials: tuple[int, int]) -> None:
+        self._input = np.ascontiguousarray(parameters["gru.weight_ih_l0"].T)
+        self._carry = np.ascontiguousarray(parameters["gru.weight_hh_l0"].T)
+        self._input_bias = parameters["gru.bias_ih_l0"]
+        self._carry_bias = parameters["gru.bias_hh_l0"]
+        self._mean = np.ascontiguousarray(parameters["mean.weight"].T)
+        self._mean_bias = parameters["mean.bias"]
+        self.std = np.exp(np.maximum(parameters["log_std"], MIN_LOG_STD))
+        self._hidden = np.zeros((*trials, len(self._carry)), np.float32)
+        self._before = np.zeros((*trials, len(self._mean_bias) + EXTRA_INPUTS), np.float32)
+
+    def means(self, obs: np.ndarray) -> np.ndarray:
+        """Take in observations ``[M, C, obs]``; mean actions ``[M, C, action]``."""
+        inputs = np.concatenate([obs, self._before], -1)
+        from_input = inputs @ self._input + self._input_bias
+        carried = self._hidden @ self._carry + self._carry_bias
+        size = self._hidden.shape[-1]
+        gates = 1 / (1 + np.exp(-(from_input[..., : 2 * size] + carried[..., : 2 * size])))
+        reset, update = gates[..., :size], gates[..., size:]
+        fresh = np.tanh(from_input[..., 2 * size :] + reset * carried[..., 2 * size :])
+        self._hidden = fresh + update * (self._hidden - fresh)
+        return self._hidden @ self._mean + self._mean_bias
+
+    def note(self, actions: np.ndarray, rewards: np.ndarray, ends: np.ndarray) -> None:
+        """Take in what the step brought: ``[M, C, action]``, ``[M, C]``, ``[M, C]``."""
+        self._before[..., : actions.shape[-1]] = actions
+        self._before[..., -2] = rewards
+        self._before[..., -1] = ends

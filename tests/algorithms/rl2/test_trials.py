@@ -8,8 +8,8 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from expedition.algorithms.rl2.policy import PreviousStep, RecurrentPolicy
-from expedition.algorithms.rl2.trials import Trials, run_trials
+from expedition.algorithms.rl2.policy import RecurrentPolicy
+from expedition.algorithms.rl2.trials import Trials, joined_trials, run_trials
 
 
 class Countdown(gym.Env):
@@ -32,9 +32,8 @@ class Countdown(gym.Env):
         return obs, float(action.sum()), done, False, {"reached": self.step_count == 2}
 
 
-@pytest.fixture
-def env() -> SyncVectorEnv:
-    makers = [lambda length=length: Countdown(length) for length in (2, 3)]
+def make_env(*lengths: int) -> SyncVectorEnv:
+    makers = [lambda length=length: Countdown(length) for length in lengths]
     return SyncVectorEnv(makers, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
 
 
@@ -43,60 +42,71 @@ def make_policy() -> RecurrentPolicy:
     return RecurrentPolicy(obs_dim=1, action_dim=2, hidden_size=6)
 
 
-def run(env: SyncVectorEnv, policy: RecurrentPolicy, seed: int = 0) -> Trials:
-    return run_trials(env, policy, 3, (0, 1), torch.Generator().manual_seed(seed))
+def run(policy: RecurrentPolicy, *lengths: int, seeds: tuple[int, ...] = (0, 1)) -> Trials:
+    parameters = {name: value.detach().numpy() for name, value in policy.named_parameters()}
+    generators = [np.random.default_rng(seed) for seed in seeds]
+    return run_trials(make_env(*lengths), parameters, 3, generators)
 
 
-def test_a_trial_is_its_episodes_in_order_and_then_masked(env: SyncVectorEnv):
-    trials = run(env, make_policy())
-    assert trials.obs[:, 0, 0].tolist()[:6] == [0, 1, 0, 1, 0, 1]
+@pytest.fixture
+def trials() -> Trials:
+    return run(make_policy(), 2, 3)
+
+
+def test_a_trial_is_its_episodes_in_order_and_then_masked(trials: Trials):
+    assert trials.obs[:6, 0, 0].tolist() == [0, 1, 0, 1, 0, 1]
     assert trials.obs[:, 1, 0].tolist() == [0, 1, 2] * 3
-    assert trials.mask[:, 0].tolist() == [1] * 6 + [0] * 3
-    assert trials.ends[:, 0].tolist() == [0, 1] * 3 + [0] * 3
-    assert trials.ends[:, 1].tolist() == [0, 0, 1] * 3
-    assert trials.reached[:, 0].tolist() == [0, 1] * 3 + [0] * 3
-    assert trials.reached[:, 1].tolist() == [0, 1, 0] * 3
+    assert trials.mask[:, 0].tolist() == [True] * 6 + [False] * 3
+    assert trials.ends[:, 0].tolist() == [False, True] * 3 + [False] * 3
+    assert trials.ends[:, 1].tolist() == [False, False, True] * 3
+    assert trials.reached[:, 0].tolist() == [False, True] * 3 + [False] * 3
 
 
-def test_actions_are_clipped_and_scaled_to_the_environment_s_bounds(env: SyncVectorEnv):
-    trials = run(env, make_policy())
-    expected = (1 + 2 * trials.actions.clamp(-1, 1)).sum(-1) * trials.mask
-    torch.testing.assert_close(trials.rewards, expected)
+def test_actions_are_clipped_and_scaled_to_the_environment_s_bounds(trials: Trials):
+    expected = (1 + 2 * np.clip(trials.actions, -1, 1)).sum(-1) * trials.mask
+    np.testing.assert_allclose(trials.rewards, expected, rtol=1e-5)
 
 
-def test_sums_are_over_each_episode(env: SyncVectorEnv):
-    trials = run(env, make_policy())
-    returns = trials.episode_sums(trials.rewards)
-    assert returns.shape == (3, 2)
+def test_sums_are_over_each_episode(trials: Trials):
     for episode in range(3):
         first = trials.rewards[2 * episode : 2 * episode + 2, 0].sum()
         second = trials.rewards[3 * episode : 3 * episode + 3, 1].sum()
-        torch.testing.assert_close(returns[episode], torch.stack((first, second)))
-    assert trials.episode_sums(trials.reached).tolist() == [[1, 1]] * 3
+        np.testing.assert_allclose(trials.returns[episode], [first, second], rtol=1e-5)
+    assert trials.successes.all()
+    assert not run(make_policy(), 1, 1).successes.any()
 
 
-def test_one_pass_over_a_trial_gives_the_means_that_acted(env: SyncVectorEnv):
+def test_one_pass_over_a_trial_gives_the_means_that_acted(trials: Trials):
     """So the hidden state went from episode to episode, and inputs are those that were fed."""
-    policy = make_policy()
-    trials = run(env, policy)
-    means, _ = policy(trials.inputs, policy.initial_state(2))
-    inside = trials.mask.bool()
-    torch.testing.assert_close(means[inside], trials.means[inside])
+    with torch.no_grad():
+        means = make_policy()(torch.as_tensor(trials.inputs)).numpy()
+    np.testing.assert_allclose(means[trials.mask], trials.means[trials.mask], atol=2e-6)
 
 
-def test_an_episode_remembers_the_one_before_in_its_trial(env: SyncVectorEnv):
-    policy = make_policy()
-    trials = run(env, policy)
+def test_an_episode_remembers_the_one_before_in_its_trial(trials: Trials):
     start = 3  # of trial 1's second episode, whose observation is that of the first one
     assert trials.obs[start, 1] == trials.obs[0, 1]
-    afresh = policy.act(trials.obs[start], PreviousStep.none(2, 2), policy.initial_state(2), None)[
-        0
-    ]
-    assert (trials.means[start, 1] - afresh[1]).abs().max() > 1e-4
+    assert np.abs(trials.means[start, 1] - trials.means[0, 1]).max() > 1e-4
 
 
-def test_hidden_state_does_not_leak_into_the_next_trial(env: SyncVectorEnv):
+def test_the_next_trial_remembers_nothing(trials: Trials):
     policy = make_policy()
-    first, second = run(env, policy), run(env, policy)
-    for ours, again in zip(first, second, strict=True):
-        assert torch.equal(ours, again)
+    for _ in range(2):
+        again = run(policy, 2, 3)
+        for name, column in vars(trials).items():
+            np.testing.assert_array_equal(getattr(again, name), column, err_msg=name)
+
+
+def test_a_tasks_trials_do_not_depend_on_the_other_tasks(trials: Trials):
+    alone = run(make_policy(), 2, seeds=(0,))
+    for name, column in vars(alone).items():
+        np.testing.assert_array_equal(getattr(trials, name)[:6, :1], column, err_msg=name)
+
+
+def test_trials_side_by_side_are_padded_to_the_longest(trials: Trials):
+    short = run(make_policy(), 1, seeds=(5,))
+    both = joined_trials([short, trials])
+    assert both.mask.sum(0).tolist() == [3, 6, 9]
+    assert both.returns.shape == (3, 3)
+    np.testing.assert_allclose(both.returns[:, 1:], trials.returns)
+    np.testing.assert_array_equal(both.inputs[:3, :1], short.inputs)
