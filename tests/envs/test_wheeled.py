@@ -86,3 +86,20 @@ def test_a_frame_shows_the_car_and_its_goal():
     goal = np.argwhere(green > 40).mean(axis=0)
     assert goal[0] < car[0] - 80  # y points up
     assert abs(goal[1] - car[1]) < 6
+
+
+def test_white_noise_reaches_no_goal_and_pays_for_its_torques():
+    env = gym.make_vec(ID, 100, reward="sparse")
+    goals = env.unwrapped.tasks("validation")
+    env.unwrapped.set_tasks(goals)
+    env.reset(seed=0)
+    tracker = env.unwrapped.coverage_tracker()
+    rng = np.random.default_rng(0)
+    returns = np.zeros(100)
+    for _ in range(200):
+        _, rewards, _, ends, infos = env.step(rng.standard_normal((100, 2)))
+        returns += rewards
+    tracker.update(np.stack(infos["final_obs"])[None], ends[None])
+    # E[clip(N, -1, 1)^2] = 0.516: two torques of twice that action, at 0.05 of their squares.
+    assert returns.mean() == pytest.approx(-200 * (2.0 + 0.05 * 2 * 4 * 0.516), abs=0.5)
+    assert tracker.metrics()["goals_reached"] == 0.0
