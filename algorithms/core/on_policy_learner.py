@@ -69,8 +69,8 @@ class OnPolicyLearner(TorchLearner):
         return self.module[DEFAULT_MODULE_ID].unwrapped()
 
     def tensor(self, array: Any, dtype: torch.dtype = torch.float64) -> Tensor:
-        """Move an array to the learner's device."""
-        return torch.as_tensor(array, dtype=dtype, device=self._device)
+        """Copy an array to the learner's device; what an actor sent is read-only."""
+        return torch.tensor(array, dtype=dtype, device=self._device)
 
 
 def step_statistics(step: Step) -> dict[str, float]:

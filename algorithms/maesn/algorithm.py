@@ -60,9 +60,9 @@ class MAESN(MetaAlgorithm):
         self.report_adaptation(
             {"return": float(returns.mean()), "reach": float(reach.mean())}, after
         )
-        self.report_episodes(data.batch)
         self.env_steps += int(steps.sum())
         self.episodes += data.latent_advantages.size
+        self.report_episodes(data.batch)
 
     def test_request(self) -> dict[str, Any]:
         """The policy, and the first step of a test."""

@@ -62,11 +62,11 @@ class MAESNWorker(TaskWorker):
             log_std_steps: Likewise.
             parameters: Of the policy.
         """
-        latents = Latents(torch.from_numpy(means), torch.from_numpy(log_stds))
+        latents = Latents(torch.tensor(means), torch.tensor(log_stds))
         episodes = self.method["episodes_per_task"]
         before = None
         if mean_steps.any() or log_std_steps.any():
-            steps = Steps(torch.from_numpy(mean_steps), torch.from_numpy(log_std_steps))
+            steps = Steps(torch.tensor(mean_steps), torch.tensor(log_std_steps))
             before = self.explore(self.train, tasks, before_keys, latents, parameters, episodes)
             latents = adapted(latents, before.drawn, before.latent_advantages, steps)
         after = self.explore(self.train, tasks, after_keys, latents, parameters, episodes)
@@ -117,7 +117,7 @@ class MAESNWorker(TaskWorker):
         Source: Gupta et al. 2018, sec. 4.3 and the released code's test.
         """
         latents = Latents.prior(len(tasks), self.method["latent_dim"])
-        steps = Steps(torch.from_numpy(mean_steps), torch.from_numpy(log_std_steps))
+        steps = Steps(torch.tensor(mean_steps), torch.tensor(log_std_steps))
         rows: list[tuple[np.ndarray, ...]] = []
         paths = np.empty(0)
         for k in range(self.method["test_steps"] + 1):
