@@ -2,7 +2,20 @@ import pytest
 
 from expedition.algorithms import registry
 
-METHODS = ("count", "diayn", "disagreement", "icm", "pseudocount", "random", "rnd", "sac", "smm")
+METHODS = (
+    "count",
+    "diayn",
+    "disagreement",
+    "icm",
+    "pseudocount",
+    "random",
+    "rnd",
+    "sac",
+    "smm",
+    "maml",
+    "rl2",
+    "vime",
+)
 
 
 @pytest.mark.parametrize("method", METHODS)

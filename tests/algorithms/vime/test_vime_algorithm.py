@@ -65,11 +65,12 @@ def test_it_finds_a_goal_that_trpo_does_not():
     """The car must swing; effort costs, so that without a bonus the policy soon rests."""
     returns = {}
     for name, config in (("vime", VIMEConfig()), ("trpo", TRPOConfig())):
-        config.environment("MountainCarContinuous-v0").debugging(seed=0)
+        config.environment("MountainCarContinuous-v0", env_config={"max_episode_steps": 200})
         config.training(hidden_sizes=(32, 32), batch_steps=5000, torch_threads=1)
         if name == "vime":
             config.training(intrinsic_coeff=0.01)
-        BUILT.append(config.env_runners(num_envs_per_env_runner=5).build_algo())
-        returns[name] = rows(BUILT[-1], 18)[-1]["train/return_mean"]
+        config.debugging(seed=0).env_runners(num_envs_per_env_runner=25)
+        BUILT.append(config.build_algo())
+        returns[name] = rows(BUILT[-1], 22)[-1]["train/return_mean"]
     assert returns["vime"] > 50  # 100 at the goal
-    assert returns["trpo"] < 0
+    assert -20 < returns["trpo"] < 0
