@@ -5,6 +5,7 @@ code" where the paper is silent), for methods that are not in it those of the me
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
@@ -91,6 +92,9 @@ class PseudocountConfig(IntrinsicConfig):
             0.0, "added to the count", "released code; Ostrovski et al. 2017: 0.01", low=0
         ),
         **DENSITY_SETTINGS,
+        # c = 1 without smoothing belongs to the released score; the gains of a log density
+        # are hundreds of times larger, and they stand in an exponent.
+        "density": replace(DENSITY_SETTINGS["density"], default="vae_code", source="released code"),
         "density_lr": Hyperparameter(1e-2, "Adam step of the density model", "table 3", low=0),
         **STATE_SETTINGS,
     }

@@ -68,6 +68,17 @@ class PseudocountReward(nn.Module):
             return self.bonus(after.log_prob - before.log_prob)
 
     def bonus(self, prediction_gain: Tensor) -> Tensor:
-        """(N̂ + k)^-1/2 ``[N]``; 0 where nothing was gained, which is an infinite count."""
-        inverse_count = torch.expm1(self.scale * self.steps.rsqrt() * prediction_gain.clamp(min=0))
-        return (inverse_count / (1 + self.smoothing * inverse_count)).sqrt()
+        """(N̂ + k)^-1/2 ``[N]``; 0 where nothing was gained, which is an infinite count.
+
+        Raises:
+            FloatingPointError: If a gain is so large that the bonus has no number.
+        """
+        gain = self.scale * self.steps.rsqrt() * prediction_gain.clamp(min=0)
+        bonus = (torch.expm1(gain).reciprocal() + self.smoothing).rsqrt()
+        if not torch.isfinite(bonus).all():
+            raise FloatingPointError(
+                f"a prediction gain of {float(prediction_gain.max()):.3g} nats has no finite "
+                "pseudo-count bonus: use density='vae_code', or pseudocount_scale=0.1 with "
+                "pseudocount_smoothing=0.01"
+            )
+        return bonus

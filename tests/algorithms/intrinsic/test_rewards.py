@@ -185,6 +185,10 @@ def test_the_pseudo_count_bonus_of_no_gain_is_zero_and_smoothing_bounds_it():
     inverse = math.expm1(3.0)
     assert released.bonus(gain).item() == pytest.approx(math.sqrt(inverse), rel=1e-5)
     assert smoothed.bonus(gain).item() == pytest.approx((1 / inverse + 0.01) ** -0.5, rel=1e-5)
+    enormous = torch.tensor([1e4])
+    assert smoothed.bonus(enormous).item() == pytest.approx(10.0)
+    with pytest.raises(FloatingPointError, match="use density='vae_code'"):
+        released.bonus(enormous)
 
 
 def test_recoding_makes_one_adam_step_on_the_new_state_and_compares_like_with_like():
