@@ -8,12 +8,17 @@ from fnmatch import fnmatchcase
 
 from expedition.platform.results import Run, array_names
 
-PREFIXES = ("train", "eval", "eval/historical", "eval/skill-*")
-"""Who visited: training, the newest policy, the historical average, one skill."""
+PREFIXES = ("train", "eval", "eval/historical", "eval/skill-*", "eval/fixed_latent")
+"""Who visited: training, the newest policy, the historical average, one skill, one latent."""
 
 GOAL_EPISODES = "goal_episodes"  # beside an array of goals: how long each takes to find
 
-_LABELS = {"train": "training", "eval": "last policy", "eval/historical": "historical average"}
+_LABELS = {
+    "train": "training",
+    "eval": "last policy",
+    "eval/historical": "historical average",
+    "eval/fixed_latent": "latent fixed at its mean",
+}
 
 
 def expand(run: Run, arrays: Sequence[str]) -> list[str]:

@@ -11,7 +11,14 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from expedition.platform import array_curves, bar_plots, curve_plots, goal_plots, heatmaps
+from expedition.platform import (
+    adaptation_plots,
+    array_curves,
+    bar_plots,
+    curve_plots,
+    goal_plots,
+    heatmaps,
+)
 from expedition.platform.results import Run
 from expedition.platform.schema import Plot, PlotKind
 from expedition.platform.store import replacing
@@ -23,6 +30,8 @@ _DRAW: dict[PlotKind, Callable[[Run, Plot], Figure | None]] = {
     "heatmap": heatmaps.draw,
     "array_curve": array_curves.draw,
     "goals": goal_plots.draw,
+    "paths": adaptation_plots.draw_paths,
+    "latents": adaptation_plots.draw_latents,
 }
 _CAPTIONS: dict[PlotKind, str] = {
     "curves": "Mean over seeds with a 95 % bootstrap band; references dashed.",
@@ -33,6 +42,8 @@ _CAPTIONS: dict[PlotKind, str] = {
     "heatmap": "Share of visits in each cell, mean over seeds; cells never visited are white.",
     "array_curve": "Mean over seeds with a 95 % bootstrap band; references dashed.",
     "goals": "A dot a goal, coloured by the episodes it takes to find it, mean over seeds.",
+    "paths": "Episodes that explore, before adapting to anything; one seed.",
+    "latents": "An ellipse a training task, one standard deviation wide; one seed.",
 }
 _TITLES: dict[PlotKind, str] = {
     "curves": "{subject} during training",
@@ -40,6 +51,8 @@ _TITLES: dict[PlotKind, str] = {
     "heatmap": "Where the agents went ({subject})",
     "array_curve": "{subject}",
     "goals": "Episodes to find each goal ({subject})",
+    "paths": "Paths of exploration",
+    "latents": "Latents of the tasks before and after adaptation",
 }
 _STATISTICS = {
     "last": "of the last value",

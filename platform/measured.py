@@ -27,38 +27,56 @@ FIXED_METRICS = (
     "eval/historical/return_mean",
     "eval/historical/length_mean",
     "eval/skills/pairwise_tv",
+    "eval/latents/norm_before",
+    "eval/latents/norm_after",
+    "eval/latents/std_before",
+    "eval/latents/std_after",
     "time/seconds",
     "time/env_steps_per_s",
 )
+# Before and after the tasks of training adapt; after k steps of adaptation to validation tasks, k
+# as large as a method's settings say.
+ADAPTATION_METRICS = re.compile(r"train/(pre|post)_(return|reach)|adapt/(return|reach)_\d+")
+ADAPTATION_EXAMPLES = tuple(f"adapt/{name}_{k}" for name in ("return", "reach") for k in range(6))
+ADAPTATION_ARRAYS = {
+    "eval/adapt_return": 1,
+    "eval/adapt_reach": 1,
+    "eval/adapt_paths": 4,
+    "eval/latents": 3,
+}
 COVERAGE_PREFIXES = (
     "coverage/",
     "eval/coverage/",
     "eval/historical/coverage/",
     "eval/skills/coverage/",
+    "eval/fixed_latent/coverage/",
 )
 TERM_PREFIXES = ("train/terms/", "eval/terms/", "eval/historical/terms/")
 LEARNER_PREFIX = "learner/"
-_DIMENSIONS = {"heatmap": 2, "goals": 2, "array_curve": 1}
+_DIMENSIONS = {"heatmap": 2, "goals": 2, "array_curve": 1, "paths": 4, "latents": 3}
 
 
 def metric_keys(declared: Declared) -> list[str]:
     """List the metric keys a trial may report, the learner's own aside."""
     coverage = [prefix + name for prefix in COVERAGE_PREFIXES for name in declared.metrics]
     terms = [prefix + name for prefix in TERM_PREFIXES for name in declared.reward_terms]
-    return [*FIXED_METRICS, *coverage, *terms]
+    return [*FIXED_METRICS, *ADAPTATION_EXAMPLES, *coverage, *terms]
 
 
 def check_metrics(experiment: Experiment, declared: Declared, where: Where) -> None:
     """Raise ``UserError`` on the first metric key that no trial reports."""
     valid = metric_keys(declared)
     for name, metric in experiment.metrics.items():
-        if metric.key not in valid and not metric.key.startswith(LEARNER_PREFIX):
-            raise unknown("metric", metric.key, valid, where(("metrics", name, "key")))
+        key = metric.key
+        if key in valid or key.startswith(LEARNER_PREFIX) or ADAPTATION_METRICS.fullmatch(key):
+            continue
+        raise unknown("metric", key, valid, where(("metrics", name, "key")))
 
 
 def check_arrays(experiment: Experiment, declared: Declared, where: Where) -> None:
     """Raise ``UserError`` on the first array that no trial has or its plot cannot show."""
     valid = [f"{prefix}/{name}" for prefix in PREFIXES for name in declared.arrays]
+    valid += ADAPTATION_ARRAYS
     for position, plot in enumerate(experiment.plots):
         place = where(("plots", str(position), "array"))
         for array in plot.arrays:
@@ -70,7 +88,7 @@ def check_arrays(experiment: Experiment, declared: Declared, where: Where) -> No
 
 
 def _check_shape(plot: Plot, array: str, declared: Declared, place: str) -> None:
-    dimensions = declared.arrays[array.rpartition("/")[2]]
+    dimensions = ADAPTATION_ARRAYS.get(array) or declared.arrays[array.rpartition("/")[2]]
     if dimensions != _DIMENSIONS[plot.kind]:
         raise UserError(
             f"{place}: a plot of kind '{plot.kind}' shows arrays of {_DIMENSIONS[plot.kind]}"

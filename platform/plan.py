@@ -147,7 +147,7 @@ def trial_of(experiment: Experiment, task: str, variant: str, seed: int) -> Tria
         env=experiment.env,
         env_config=experiment.env_config_of(task),
         config=experiment.config_of(variant),
-        budget=experiment.budget,
+        budget=experiment.budget_of(variant),
         resources=experiment.resources.model_dump(),
         checkpoint_every=experiment.checkpoint_every,
     )

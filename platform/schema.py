@@ -13,7 +13,7 @@ from expedition.platform.errors import nearest
 
 Statistic = Literal["last", "last_half_mean", "mean", "max", "auc"]
 ClaimKind = Literal["order", "at_least", "at_most", "ratio", "reaches_before", "increases"]
-PlotKind = Literal["curves", "bars", "heatmap", "array_curve", "goals"]
+PlotKind = Literal["curves", "bars", "heatmap", "array_curve", "goals", "paths", "latents"]
 Distribution = Literal["grid_search", "choice", "uniform", "loguniform", "quniform", "randint"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -60,12 +60,14 @@ class Variant(Strict):
         label: What figures call it; the variant's name when not given.
         config: Settings over the experiment's common ones.
         reference: Drawn as a dashed line and left out of rankings (a random policy, an expert).
+        budget: Environment steps of its trials; the experiment's when not given.
     """
 
     algorithm: str
     label: str = ""
     config: Config = Field(default_factory=dict)
     reference: bool = False
+    budget: int | None = Field(default=None, gt=0)
 
 
 class Resources(Strict):
@@ -133,6 +135,8 @@ class Plot(Strict):
         "heatmap": frozenset({"array", "log"}),
         "array_curve": frozenset({"array", "x", "x_label", "y_label"}),
         "goals": frozenset({"array"}),
+        "paths": frozenset({"array"}),
+        "latents": frozenset({"array"}),
     }
 
     @model_validator(mode="after")

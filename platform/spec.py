@@ -56,7 +56,7 @@ class Experiment(Strict):
         config: Algorithm settings common to all variants.
         variants: What is compared, in the order of the figure.
         seeds: Seeds of every variant on every task.
-        budget: Environment steps of a trial.
+        budget: Environment steps of a trial; a variant may have its own.
         resources: What a trial asks for.
         checkpoint_every: Training iterations between checkpoints.
         metrics: What the figure plots; the first is the headline.
@@ -104,6 +104,16 @@ class Experiment(Strict):
     def config_of(self, variant: str) -> Config:
         """Algorithm settings of one variant: the common ones under its own."""
         return deep_merge(self.config, self.variants[variant].config)
+
+    def budget_of(self, variant: str) -> int:
+        """Environment steps of a trial of one variant."""
+        return self.variants[variant].budget or self.budget
+
+    @property
+    def env_steps(self) -> int:
+        """Environment steps of one launch, sweep points aside."""
+        once = sum(self.budget_of(variant) for variant in self.variants)
+        return once * len(self.tasks) * len(self.seeds)
 
     @property
     def trial_count(self) -> int:

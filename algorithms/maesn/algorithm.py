@@ -5,10 +5,12 @@ from typing import Any
 import numpy as np
 from ray.rllib.utils.typing import ResultDict
 
-from expedition.algorithms.core.evaluation import measure, named_arrays
-from expedition.algorithms.core.meta import POST, PRE, MetaAlgorithm
+from expedition.algorithms.core.evaluation import Arrays, measure, named_arrays
+from expedition.algorithms.core.meta import POST, PRE, TEST, MetaAlgorithm
 from expedition.algorithms.maesn.config import LatentSpaceConfig, MAESNConfig
 from expedition.algorithms.maesn.worker import MAESNWorker, TaskData
+
+_LATENTS = ("means", "log_stds")
 
 
 class MAESN(MetaAlgorithm):
@@ -80,13 +82,41 @@ class MAESN(MetaAlgorithm):
 
         Returns:
             As of ``MetaAlgorithm.evaluate``; under ``fixed_latent`` the same statistics of episodes
-            with z at the prior's mean (Fig. 9 of Gupta et al. 2018).
+            with z at the prior's mean (Fig. 9 of Gupta et al. 2018); under ``latents`` what an
+            inner step does to training tasks' latents (Fig. 8).
         """
         results = super().evaluate(parallel_train_future)
         plan = [(self.policy_state(), self.config.evaluation_duration)]
         results["fixed_latent"], tracker = measure(self, plan, skill=0)
         self._eval_arrays |= named_arrays("eval/fixed_latent", tracker)
+        results["latents"] = self.measure_latents()
         return results
+
+    def measure_latents(self) -> dict[str, float]:
+        """Adapt the first training tasks once, as many as a test has, with training's reward.
+
+        Returns:
+            ``norm_before`` and ``norm_after``, mean length of the latents' means, and
+            ``std_before`` and ``std_after``, their mean standard deviation. The array
+            ``eval/latents`` ``[2, tasks, 2 d]`` has the means and log stds of both.
+        """
+        chosen = np.arange(min(self.config.test_tasks, len(self.tasks)))
+        weights = self.module_state()
+        before = {name: weights[f"latent_{name}"][chosen].astype(np.float64) for name in _LATENTS}
+        per_task = {"tasks": self.tasks[chosen], "keys": self.keys(TEST, len(chosen))} | before
+        answers = self.ask("adapt_once", per_task, self.test_request())
+        after = {name: np.concatenate([a[name] for a in answers]) for name in _LATENTS}
+        stages: dict[str, Arrays] = {"before": before, "after": after}
+        self._eval_arrays["eval/latents"] = np.stack(
+            [np.concatenate([of[name] for name in _LATENTS], 1) for of in stages.values()]
+        )
+        norms = {
+            f"norm_{k}": float(np.linalg.norm(of["means"], axis=1).mean())
+            for k, of in stages.items()
+        }
+        return norms | {
+            f"std_{k}": float(np.exp(of["log_stds"]).mean()) for k, of in stages.items()
+        }
 
 
 class LatentSpace(MAESN):

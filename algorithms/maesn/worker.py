@@ -92,6 +92,24 @@ class MAESNWorker(TaskWorker):
         raw = self.raw_advantages(batch)
         return Explored(noise, drawn, batch, raw, latent_advantages(raw[:, :, 0]))
 
+    def adapt_once(
+        self,
+        tasks: np.ndarray,
+        keys: np.ndarray,
+        means: np.ndarray,
+        log_stds: np.ndarray,
+        parameters: Arrays,
+        mean_steps: np.ndarray,
+        log_std_steps: np.ndarray,
+    ) -> Arrays:
+        """Latents ``means`` and ``log_stds`` ``[M, d]`` after one step on training episodes."""
+        latents = Latents(torch.tensor(means), torch.tensor(log_stds))
+        episodes = self.method["episodes_per_task"]
+        explored = self.explore(self.train, tasks, keys, latents, parameters, episodes)
+        steps = Steps(torch.tensor(mean_steps), torch.tensor(log_std_steps))
+        after = adapted(latents, explored.drawn, explored.latent_advantages, steps)
+        return {"means": after.means.numpy(), "log_stds": after.log_stds.numpy()}
+
     def adapt_to(
         self,
         tasks: np.ndarray,

@@ -205,7 +205,7 @@ def _preset_row(name: str, experiment: Any) -> dict[str, Any]:
         "seeds": list(experiment.seeds),
         "trials": experiment.trial_count,
         "budget": experiment.budget,
-        "env_steps": experiment.trial_count * experiment.budget,
+        "env_steps": experiment.env_steps,
     }
 
 

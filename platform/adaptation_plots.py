@@ -1,0 +1,112 @@
+"""How methods explore before they adapt to a task, and what they then know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import EllipseCollection, LineCollection
+from matplotlib.figure import Figure
+
+from expedition.platform import array_names
+from expedition.platform import scores as scoring
+from expedition.platform.panels import Panel, arrange
+from expedition.platform.results import Run, arrays
+from expedition.platform.schema import Plot
+from expedition.platform.style import COLOURS, INK, QUIET
+
+Arrays = dict[str, np.ndarray]
+
+_STAGES = (("before", "#B6BDC6"), ("after", COLOURS[0]))
+
+
+def draw_paths(run: Run, plot: Plot) -> Figure | None:
+    """Draw paths of episodes, a panel a variant, and the goals where tasks are goals.
+
+    Args:
+        run: The run; of each variant its first trial that has the array is shown.
+        plot: Which array ``[tasks, episodes, T, 2]``; ``tasks`` of shape [tasks, 2] beside it are
+            goals.
+
+    Returns:
+        The figure, or nothing when no trial has the array.
+    """
+    return _draw(run, plot, _show_paths)
+
+
+def draw_latents(run: Run, plot: Plot) -> Figure | None:
+    """Draw the Gaussians of tasks over latents before and after adaptation.
+
+    Args:
+        run: The run; of each variant its first trial that has the array is shown.
+        plot: Which array ``[2, tasks, 2 d]``, before and after, means and log standard deviations;
+            the first two dimensions are shown.
+
+    Returns:
+        The figure, or nothing when no trial has the array.
+    """
+    return _draw(run, plot, _show_latents)
+
+
+def _draw(run: Run, plot: Plot, show: Callable[[Axes, str, Arrays], None]) -> Figure | None:
+    experiment = run.experiment
+    found = {
+        Panel(task, name, variant): content
+        for task in experiment.tasks
+        for name in array_names.expand(run, plot.arrays)
+        for variant in experiment.variants
+        if (content := _first(run, name, task, variant))
+    }
+    if not found:
+        return None
+    figure, placed = arrange(experiment, list(found), 1.0)
+    for panel, content in found.items():
+        show(placed[panel], panel.array.rpartition("/")[2], content)
+        placed[panel].set_aspect("equal", adjustable="datalim")
+    return figure
+
+
+def _first(run: Run, name: str, task: str, variant: str) -> Arrays:
+    """Read the array and its neighbours of the first seed that has them."""
+    trials = scoring.at_best_points(run, run.trials)
+    chosen = trials[(trials["task"] == task) & (trials["variant"] == variant)]
+    for folder in chosen["folder"]:
+        if folder and (content := arrays(run, name, folder)):
+            return content
+    return {}
+
+
+def _show_paths(axes: Axes, own: str, content: Arrays) -> None:
+    paths = content[own]
+    lines = paths.reshape(-1, *paths.shape[2:])
+    colours = [COLOURS[index % len(COLOURS)] for index in range(len(lines))]
+    axes.add_collection(LineCollection(list(lines), colors=colours, linewidths=0.6, alpha=0.7))
+    tasks = content.get("tasks")
+    if tasks is not None and tasks.shape[1] == 2:
+        axes.scatter(tasks[:, 0], tasks[:, 1], s=7, color=INK, marker="x", linewidths=0.7)
+    axes.autoscale_view()
+
+
+def _show_latents(axes: Axes, own: str, content: Arrays) -> None:
+    latents = content[own]
+    dim = latents.shape[2] // 2
+    for (label, colour), stage in zip(_STAGES, latents, strict=True):
+        centres, sizes = stage[:, :2], 2 * np.exp(stage[:, dim : dim + 2])
+        ellipses = EllipseCollection(
+            sizes[:, 0],
+            sizes[:, 1],
+            np.zeros(len(sizes)),
+            units="xy",
+            offsets=centres,
+            offset_transform=axes.transData,
+            facecolors="none",
+            edgecolors=colour,
+            linewidths=0.6,
+        )
+        axes.add_collection(ellipses)
+        axes.scatter(centres[:, 0], centres[:, 1], s=6, color=colour, label=label, linewidths=0)
+    reach = np.abs(latents[..., :2]).max() + np.exp(latents[..., dim : dim + 2]).max()
+    axes.set_xlim(-reach, reach)
+    axes.set_ylim(-reach, reach)
+    axes.legend(loc="upper right", fontsize=7, labelcolor=QUIET, handletextpad=0.1)
