@@ -3,12 +3,13 @@
 from typing import Any
 
 import numpy as np
-from ray.rllib.utils.typing import ResultDict
+from ray.rllib.utils.typing import ResultDict, StateDict
 
 from expedition.algorithms.core.evaluation import Arrays, measure, named_arrays
 from expedition.algorithms.core.meta import POST, PRE, TEST, MetaAlgorithm
 from expedition.algorithms.maesn.config import LatentSpaceConfig, MAESNConfig
-from expedition.algorithms.maesn.worker import MAESNWorker, TaskData
+from expedition.algorithms.maesn.task_data import TaskData
+from expedition.algorithms.maesn.worker import MAESNWorker
 
 _LATENTS = ("means", "log_stds")
 
@@ -49,12 +50,15 @@ class MAESN(MetaAlgorithm):
             "mean_steps": np.float64(mean_steps[rows]),
             "log_std_steps": np.float64(log_std_steps[rows]),
         }
-        common = {"parameters": self.policy_parameters(weights)}
+        common = {
+            "parameters": self.policy_parameters(weights),
+            "policy_steps": _policy_steps(weights),
+        }
         return TaskData.joined(self.ask("gather", per_task, common))
 
     def report(self, data: TaskData) -> None:
         """Report returns before and after adaptation, and count all steps."""
-        returns, reach, steps = data.before.T
+        returns, reach, steps = data.scores.T
         after = {
             "return": float(data.batch.returns.mean()),
             "reach": float(data.batch.reached.mean()),
@@ -75,7 +79,11 @@ class MAESN(MetaAlgorithm):
         }
         if fixed is not None:
             steps = {name: np.full_like(value, fixed) for name, value in steps.items()}
-        return {"parameters": self.policy_parameters(weights), **steps}
+        return {
+            "parameters": self.policy_parameters(weights),
+            "policy_steps": _policy_steps(weights),
+            **steps,
+        }
 
     def evaluate(self, parallel_train_future: Any = None) -> ResultDict:
         """Measure exploration from the prior and from its mean, and adapt to validation tasks.
@@ -126,3 +134,9 @@ class LatentSpace(MAESN):
     def get_default_config(cls) -> LatentSpaceConfig:
         """Default settings."""
         return LatentSpaceConfig()
+
+
+def _policy_steps(weights: StateDict) -> Arrays:
+    """Step sizes of the policy's parameters by name; empty if it does not adapt."""
+    prefix = "policy_steps."
+    return {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}

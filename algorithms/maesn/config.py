@@ -33,6 +33,14 @@ class MAESNConfig(MetaConfig):
             "shared: released code; per_parameter: sec. 4.2",
             choices=("shared", "per_parameter", "fixed"),
         ),
+        "adapt_policy": Hyperparameter(
+            False,
+            "tasks also take a policy-gradient step on the policy, with a learned step size for "
+            "every number of it; in a test too",
+            "eq. 7; the paper reports no gain",
+            choices=(True, False),
+        ),
+        "policy_step": Hyperparameter(0.05, "those step sizes, at first", "released code", low=0),
         "kl_weight": Hyperparameter(
             0.1, "λ of the KL to the prior", "released code: 0.1; pusher 0.5", low=0
         ),
@@ -64,6 +72,14 @@ class MAESNConfig(MetaConfig):
         """Whether tasks adapt in training at all."""
         return self.step_sizes != "fixed" or self.inner_step > 0
 
+    def validate(self) -> None:
+        """Check the settings; see ``MetaConfig.validate``."""
+        super().validate()
+        if self.adapt_policy and not self.adapts:
+            raise ValueError(
+                "adapt_policy=True with inner_step=0 and fixed step sizes: there is no inner step"
+            )
+
     def get_default_rl_module_spec(self) -> RLModuleSpec:
         """The module of this method."""
         from expedition.algorithms.maesn.module import MAESNModule
@@ -87,6 +103,7 @@ class LatentSpaceConfig(MAESNConfig):
     HYPERPARAMETERS: ClassVar[Mapping[str, Hyperparameter]] = {
         "inner_step": Hyperparameter(0.0, "tasks do not adapt in training", low=0, high=0),
         "step_sizes": Hyperparameter("fixed", "there is nothing to learn", choices=("fixed",)),
+        "adapt_policy": Hyperparameter(False, "tasks do not adapt in training", choices=(False,)),
         "kl_weight": Hyperparameter(0.01, "λ of the KL to the prior", "released code", low=0),
         "full_test_steps": Hyperparameter(
             3, "steps of a test before they are halved", "released code", low=1

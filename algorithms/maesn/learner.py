@@ -11,7 +11,8 @@ from expedition.algorithms.core.on_policy_learner import OnPolicyLearner, step_s
 from expedition.algorithms.core.surrogate import Samples, SurrogateObjective
 from expedition.algorithms.core.trust_region import assign, trust_region_step
 from expedition.algorithms.maesn.latents import Latents, Steps, adapted
-from expedition.algorithms.maesn.worker import TaskData
+from expedition.algorithms.maesn.policy_step import PolicyData, policy_data, stacked, stepped
+from expedition.algorithms.maesn.task_data import TaskData
 
 
 class _Tensors(NamedTuple):
@@ -22,6 +23,7 @@ class _Tensors(NamedTuple):
     latent_advantages: Tensor  # [M, K]
     noise: Tensor  # [M, K, d]
     obs: Tensor  # [M, K, T, obs]
+    before: PolicyData | None  # where policies adapt
 
 
 class MAESNLearner(OnPolicyLearner):
@@ -76,9 +78,15 @@ class MAESNLearner(OnPolicyLearner):
             latents = adapted(
                 latents, tensors.drawn, tensors.latent_advantages, self._steps(own, tensors.tasks)
             )
-        policy = self.own_module.policy
-        prefix = "policy."
-        layers = {k.removeprefix(prefix): v for k, v in own.items() if k.startswith(prefix)}
+        policy, layers = self.own_module.policy, _named_below(own, "policy.")
+        if tensors.before is not None:
+            layers = stepped(
+                policy,
+                stacked(layers, len(tensors.tasks)),
+                tensors.before,
+                _named_below(own, "policy_steps."),
+                differentiable=torch.is_grad_enabled(),
+            )
         mean = policy.mean(layers, tensors.obs, latents.draw(tensors.noise))
         return Gaussian(mean, policy.floored_log_std(layers))
 
@@ -97,23 +105,27 @@ class MAESNLearner(OnPolicyLearner):
         return Steps(own["mean_steps"][rows], own["log_std_steps"][rows])
 
     def _tensors(self, tasks: np.ndarray, data: TaskData) -> _Tensors:
+        drawn = self.tensor(data.drawn)
+        before = None
+        if data.before is not None:
+            batch, advantages = data.before
+            before = policy_data(batch, drawn, advantages)
         return _Tensors(
             self.tensor(tasks, torch.int64),
-            self.tensor(data.drawn),
+            drawn,
             self.tensor(data.latent_advantages),
             self.tensor(data.noise),
             self.tensor(data.batch.obs),
+            before,
         )
 
     def _samples(self, data: TaskData) -> Samples:
         mask = self.tensor(data.batch.mask)
         steps = mask.sum((1, 2), keepdim=True)
-        policy = self.own_module.policy
-        log_std = policy.floored_log_std({"log_std": policy.log_std.detach().double()})
         return Samples(
             actions=self.tensor(data.batch.actions),
             advantages=self.tensor(data.advantages),
-            old=Gaussian(self.tensor(data.batch.means), log_std),
+            old=Gaussian(self.tensor(data.batch.means), self.tensor(data.log_std)),
             loss_weights=mask / (steps * len(mask)),
             kl_weights=mask / mask.sum(),
         )
@@ -136,3 +148,7 @@ class MAESNLearner(OnPolicyLearner):
             "action_std": module.policy.log_std.exp().mean(),
         }
         return {name: value.item() for name, value in values.items()}
+
+
+def _named_below(own: Parameters, prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in own.items() if k.startswith(prefix)}

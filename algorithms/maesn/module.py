@@ -27,11 +27,15 @@ class MAESNModule(GaussianModule):
         first = torch.full((rows, self.latent_dim), float(settings["inner_step"]))
         self.mean_steps = nn.Parameter(first, requires_grad=learns_steps)
         self.log_std_steps = nn.Parameter(first.clone(), requires_grad=learns_steps)
+        self.policy_steps = nn.ParameterDict()
+        if settings["adapt_policy"]:
+            for name, parameter in self.policy.named_parameters():
+                self.policy_steps[name] = torch.full_like(parameter, settings["policy_step"])
         self._is_fixed = False
 
     def get_non_inference_attributes(self) -> list[str]:
         """What an env runner does not need."""
-        return ["latent_means", "latent_log_stds", "mean_steps", "log_std_steps"]
+        return ["latent_means", "latent_log_stds", "mean_steps", "log_std_steps", "policy_steps"]
 
     def start_evaluation(self, skill: int | None = None) -> None:
         """Draw z from the prior; with a ``skill``, whichever, fix it at the prior's mean."""

@@ -1,39 +1,18 @@
 """Samples tasks' episodes and adapts their latents."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from expedition.algorithms.core.episodes import EpisodeBatch, joined
-from expedition.algorithms.core.gaussian_policy import ActingPolicy
 from expedition.algorithms.core.linear_baseline import standardised
 from expedition.algorithms.core.task_sampler import TaskSampler
 from expedition.algorithms.core.task_worker import Arrays, TaskWorker, generators
 from expedition.algorithms.maesn.latents import Latents, Steps, adapted
+from expedition.algorithms.maesn.policy_step import TaskPolicies
+from expedition.algorithms.maesn.task_data import Explored, TaskData
 
 _MIN_DEVIATION = 1e-6
 _PATHS = 3  # episodes of each test task whose paths are kept for a figure
-
-
-class Explored(NamedTuple):
-    """Episodes of M tasks with a latent each.
-
-    Attributes:
-        noise: Standard normal ε of the latents, ``[M, K, d]``.
-        drawn: The latents z = m + σ ε ``[M, K, d]``.
-        batch: The episodes.
-        advantages: Of every step, not standardised, ``[M, K, T]``.
-        latent_advantages: Of the episodes, ``[M, K]``.
-    """
-
-    noise: Tensor
-    drawn: Tensor
-    batch: EpisodeBatch
-    advantages: np.ndarray
-    latent_advantages: Tensor
 
 
 class MAESNWorker(TaskWorker):
@@ -49,7 +28,8 @@ class MAESNWorker(TaskWorker):
         mean_steps: np.ndarray,
         log_std_steps: np.ndarray,
         parameters: Arrays,
-    ) -> "TaskData":
+        policy_steps: Arrays,
+    ) -> TaskData:
         """Explore, adapt, and explore again.
 
         Args:
@@ -61,17 +41,19 @@ class MAESNWorker(TaskWorker):
             mean_steps: ``[M, d]``.
             log_std_steps: Likewise.
             parameters: Of the policy.
+            policy_steps: Step sizes of the policy's parameters; empty if it does not adapt.
         """
         latents = Latents(torch.tensor(means), torch.tensor(log_stds))
+        policies = TaskPolicies(parameters, policy_steps, len(tasks), self.method["activation"])
         episodes = self.method["episodes_per_task"]
         before = None
-        if mean_steps.any() or log_std_steps.any():
+        if self.method["step_sizes"] != "fixed" or self.method["inner_step"]:
             steps = Steps(torch.tensor(mean_steps), torch.tensor(log_std_steps))
-            before = self.explore(self.train, tasks, before_keys, latents, parameters, episodes)
+            before = self.explore(self.train, tasks, before_keys, latents, policies, episodes)
             latents = adapted(latents, before.drawn, before.latent_advantages, steps)
-        after = self.explore(self.train, tasks, after_keys, latents, parameters, episodes)
-        advantages = standardised(after.advantages, after.batch.mask).astype(np.float32)
-        return TaskData.of(before, after, advantages)
+            policies.adapt(before.batch, before.drawn, before.advantages)
+        after = self.explore(self.train, tasks, after_keys, latents, policies, episodes)
+        return TaskData.of(before, after, keeps_before=bool(policy_steps))
 
     def explore(
         self,
@@ -79,7 +61,7 @@ class MAESNWorker(TaskWorker):
         tasks: np.ndarray,
         keys: np.ndarray,
         latents: Latents,
-        parameters: Arrays,
+        policies: TaskPolicies,
         episodes: int,
     ) -> Explored:
         """Sample episodes of each task, each with a latent of its own that is held throughout."""
@@ -87,10 +69,12 @@ class MAESNWorker(TaskWorker):
         size = (episodes, latents.means.shape[1])
         noise = torch.from_numpy(np.stack([g.standard_normal(size) for g in streams]))
         drawn = latents.draw(noise)
-        acting = ActingPolicy(parameters, self.method["activation"], drawn.numpy())
+        acting = policies.acting(drawn)
         batch = sampler.sample(acting, streams, episodes, tasks)
         raw = self.raw_advantages(batch)
-        return Explored(noise, drawn, batch, raw, latent_advantages(raw[:, :, 0]))
+        scaled = standardised(raw, batch.mask).astype(np.float32)
+        first = latent_advantages(raw[:, :, 0])
+        return Explored(noise, drawn, batch, scaled, first, acting.log_std)
 
     def adapt_once(
         self,
@@ -101,11 +85,13 @@ class MAESNWorker(TaskWorker):
         parameters: Arrays,
         mean_steps: np.ndarray,
         log_std_steps: np.ndarray,
+        policy_steps: Arrays,
     ) -> Arrays:
         """Latents ``means`` and ``log_stds`` ``[M, d]`` after one step on training episodes."""
         latents = Latents(torch.tensor(means), torch.tensor(log_stds))
+        policies = TaskPolicies(parameters, policy_steps, len(tasks), self.method["activation"])
         episodes = self.method["episodes_per_task"]
-        explored = self.explore(self.train, tasks, keys, latents, parameters, episodes)
+        explored = self.explore(self.train, tasks, keys, latents, policies, episodes)
         steps = Steps(torch.tensor(mean_steps), torch.tensor(log_std_steps))
         after = adapted(latents, explored.drawn, explored.latent_advantages, steps)
         return {"means": after.means.numpy(), "log_stds": after.log_stds.numpy()}
@@ -117,8 +103,9 @@ class MAESNWorker(TaskWorker):
         parameters: Arrays,
         mean_steps: np.ndarray,
         log_std_steps: np.ndarray,
+        policy_steps: Arrays,
     ) -> Arrays:
-        """Adapt to new tasks from the prior; the policy is left as it is.
+        """Adapt to new tasks from the prior; the policy is left as it is, unless it adapts too.
 
         Args:
             tasks: ``[M, task]``.
@@ -126,6 +113,7 @@ class MAESNWorker(TaskWorker):
             parameters: Of the policy.
             mean_steps: ``[d]``, the first step.
             log_std_steps: Likewise.
+            policy_steps: Step sizes of the policy's parameters; empty if it does not adapt.
 
         Returns:
             ``return`` and ``reach`` ``[M, N + 1]``, before the first step and after each;
@@ -135,22 +123,25 @@ class MAESNWorker(TaskWorker):
         Source: Gupta et al. 2018, sec. 4.3 and the released code's test.
         """
         latents = Latents.prior(len(tasks), self.method["latent_dim"])
+        policies = TaskPolicies(parameters, policy_steps, len(tasks), self.method["activation"])
         steps = Steps(torch.tensor(mean_steps), torch.tensor(log_std_steps))
         rows: list[tuple[np.ndarray, ...]] = []
         paths = np.empty(0)
         for k in range(self.method["test_steps"] + 1):
             stage = np.concatenate([keys, np.full((len(keys), 1), k)], 1)
             explored = self.explore(
-                self.test, tasks, stage, latents, parameters, self.method["test_episodes"]
+                self.test, tasks, stage, latents, policies, self.method["test_episodes"]
             )
             batch = explored.batch
             told = torch.cat(latents, -1).numpy()
             rows.append((batch.returns.mean(1), batch.reached.mean(1), told))
             if not k:
                 paths = batch.obs[:, :_PATHS, :, :2]
+            factor = self._factor(k)
             latents = adapted(
-                latents, explored.drawn, explored.latent_advantages, steps.scaled(self._factor(k))
+                latents, explored.drawn, explored.latent_advantages, steps.scaled(factor)
             )
+            policies.adapt(batch, explored.drawn, explored.advantages, factor)
         returns, reach, told = (np.stack(column, 1) for column in zip(*rows, strict=True))
         return {"return": returns, "reach": reach, "latents": told, "paths": paths}
 
@@ -159,55 +150,6 @@ class MAESNWorker(TaskWorker):
         if not self.method["halve_test_steps"]:
             return 1.0
         return 0.5 ** max(0, k + 1 - self.method["full_test_steps"])
-
-
-class TaskData(NamedTuple):
-    """What the learner gets of M tasks.
-
-    Attributes:
-        drawn: Latents of the episodes before adaptation, ``[M, K, d]``; empty without one.
-        latent_advantages: Of those episodes, ``[M, K]``.
-        noise: ε of the latents after adaptation, ``[M, K, d]``.
-        batch: Episodes after adaptation.
-        advantages: Of their steps, standardised, ``[M, K, T]`` float32.
-        before: Of each task before adaptation, mean return, reach, and number of steps,
-            ``[M, 3]``; without one, those of the episodes that there are, and no steps.
-    """
-
-    drawn: np.ndarray
-    latent_advantages: np.ndarray
-    noise: np.ndarray
-    batch: EpisodeBatch
-    advantages: np.ndarray
-    before: np.ndarray
-
-    @classmethod
-    def of(cls, before: Explored | None, after: Explored, advantages: np.ndarray) -> "TaskData":
-        """Keep what a meta-update needs."""
-        first = before or after
-        tasks = len(after.noise)
-        steps = before.batch.lengths.sum(1) if before else np.zeros(tasks)
-        scores = np.stack([first.batch.returns.mean(1), first.batch.reached.mean(1), steps], 1)
-        return cls(
-            drawn=before.drawn.numpy() if before else np.empty((tasks, 0, 0)),
-            latent_advantages=before.latent_advantages.numpy() if before else np.empty((tasks, 0)),
-            noise=after.noise.numpy(),
-            batch=after.batch,
-            advantages=advantages,
-            before=scores,
-        )
-
-    @classmethod
-    def joined(cls, parts: Sequence["TaskData"]) -> "TaskData":
-        """Put shares of the tasks together."""
-        if len(parts) == 1:
-            return parts[0]
-        columns = {
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in cls._fields
-            if name != "batch"
-        }
-        return cls(batch=joined([part.batch for part in parts], 0), **columns)
 
 
 def latent_advantages(first: np.ndarray) -> Tensor:

@@ -53,14 +53,18 @@ def assert_same_weights(first: Any, second: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "env",
-    ["expedition/Ring-v0", pytest.param("expedition/AntGoals-v0", marks=pytest.mark.slow)],
+    ("env", "settings"),
+    [
+        ("expedition/Ring-v0", {}),
+        pytest.param("expedition/Ring-v0", {"adapt_policy": True}, marks=pytest.mark.slow),
+        pytest.param("expedition/AntGoals-v0", {}, marks=pytest.mark.slow),
+    ],
 )
-def test_none_one_or_two_actors_give_the_same_curve(env: str):
+def test_none_one_or_two_actors_give_the_same_curve(env: str, settings: dict[str, Any]):
     # The ant's episodes end early, each at another time.
     runs = []
     for actors in (0, 1, 2):
-        algo = build(config(env=env, task_actors=actors))
+        algo = build(config(env=env, task_actors=actors, **settings))
         runs.append((curve(algo, 2), algo.module_state()))
         algo.stop()
         BUILT.clear()
@@ -86,7 +90,7 @@ def test_a_lost_actors_tasks_are_sampled_again_with_the_same_numbers():
     ("kind", "settings"),
     [
         (MAESNConfig, {}),
-        (MAESNConfig, {"step_sizes": "per_parameter"}),
+        (MAESNConfig, {"step_sizes": "per_parameter", "adapt_policy": True}),
         (MAESNConfig, {"step_sizes": "fixed", "inner_step": 0.5, "halve_test_steps": False}),
         (LatentSpaceConfig, {}),
     ],
@@ -189,3 +193,5 @@ def test_settings_outside_their_range_are_named():
         config(LatentSpaceConfig, inner_step=1.0).validate()
     with pytest.raises(ValueError, match="num_env_runners=2: episodes are sampled by"):
         config().env_runners(num_env_runners=2).validate()
+    with pytest.raises(ValueError, match="adapt_policy=True with inner_step=0"):
+        config(inner_step=0, step_sizes="fixed", adapt_policy=True).validate()

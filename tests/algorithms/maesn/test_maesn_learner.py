@@ -12,7 +12,8 @@ from torch.distributions import Normal, kl_divergence
 from expedition.algorithms.core.task_worker import WorkerSettings
 from expedition.algorithms.maesn import LatentSpaceConfig, MAESNConfig
 from expedition.algorithms.maesn.learner import MAESNLearner
-from expedition.algorithms.maesn.worker import MAESNWorker, TaskData
+from expedition.algorithms.maesn.task_data import TaskData
+from expedition.algorithms.maesn.worker import MAESNWorker
 
 SPACES = {
     "observation_space": gym.spaces.Box(-np.inf, np.inf, (2,), np.float64),
@@ -50,7 +51,36 @@ def gathered(config: Any, learner: MAESNLearner) -> TaskData:
         mean_steps=steps.means.detach().numpy()[rows],
         log_std_steps=steps.log_stds.detach().numpy()[rows],
         parameters={k: p.detach().numpy() for k, p in module.policy.named_parameters()},
+        policy_steps={k: p.detach().numpy() for k, p in module.policy_steps.items()},
     )
+
+
+def slow_policy(layers: dict[str, Tensor], obs: Tensor, z: Tensor) -> Normal:
+    x = torch.cat((obs, z.expand(len(obs), 2)), 1)
+    for layer in range(3):
+        x = x @ layers[f"policy.weight_{layer}"] + layers[f"policy.bias_{layer}"]
+        x = x.relu() if layer < 2 else x
+    return Normal(x, layers["policy.log_std"].exp())
+
+
+def slow_policy_step(own: dict[str, Tensor], data: TaskData, place: int) -> dict[str, Tensor]:
+    """One step of mean(A log π) on the episodes before adaptation, with its graph."""
+    layers = {k: own[k] for k in own if k.startswith("policy.")}
+    batch, advantages = data.before
+    gains = []
+    for episode in range(EPISODES):
+        obs, actions = (
+            torch.as_tensor(array[place, episode]).double() for array in (batch.obs, batch.actions)
+        )
+        policy = slow_policy(layers, obs, torch.from_numpy(data.drawn[place, episode]))
+        gains.append(torch.as_tensor(advantages[place, episode]) * policy.log_prob(actions).sum(-1))
+    gradient = torch.autograd.grad(
+        torch.cat(gains).mean(), list(layers.values()), create_graph=True
+    )
+    return {
+        k: v + own[k.replace("policy.", "policy_steps.")] * g
+        for (k, v), g in zip(layers.items(), gradient, strict=True)
+    }
 
 
 def slow_loss_and_kl(
@@ -58,7 +88,6 @@ def slow_loss_and_kl(
 ) -> tuple[Tensor, Tensor]:
     """The objective with modules, distributions and Python loops over tasks and episodes."""
     config, losses, divergences = learner.config, [], []
-    old_std = learner.own_module.policy.log_std.detach().double().exp()
     for place, task in enumerate(CHOSEN):
         m, s = own["latent_means"][task], own["latent_log_stds"][task]
         prior_kl = kl_divergence(Normal(m, s.exp()), Normal(torch.zeros(2), torch.ones(2))).sum()
@@ -75,16 +104,16 @@ def slow_loss_and_kl(
             g_m, g_s = torch.autograd.grad(surrogate, [m, s], create_graph=True)
             steps = {k: own.get(k, getattr(learner.own_module, k)) for k in STEPS}
             m, s = m + steps["mean_steps"][row] * g_m, s + steps["log_std_steps"][row] * g_s
+        layers = {k: own[k] for k in own if k.startswith("policy.")}
+        if config.adapt_policy:
+            layers = slow_policy_step(own, data, place)
         ratios, kls = [], []
         for episode in range(EPISODES):
             z = m + s.exp() * torch.from_numpy(data.noise[place, episode])
             x = torch.as_tensor(data.batch.obs[place, episode]).double()
-            x = torch.cat((x, z.expand(len(x), 2)), 1)
-            for layer in range(3):
-                x = x @ own[f"policy.weight_{layer}"] + own[f"policy.bias_{layer}"]
-                x = x.relu() if layer < 2 else x
-            new = Normal(x, own["policy.log_std"].exp())
-            old = Normal(torch.as_tensor(data.batch.means[place, episode]).double(), old_std)
+            new = slow_policy(layers, x, z)
+            old_mean = torch.as_tensor(data.batch.means[place, episode]).double()
+            old = Normal(old_mean, torch.as_tensor(data.log_std[place, 0]).double().exp())
             actions = torch.as_tensor(data.batch.actions[place, episode]).double()
             ratio = (new.log_prob(actions) - old.log_prob(actions)).sum(-1).exp()
             ratios.append(ratio * torch.as_tensor(data.advantages[place, episode]))
@@ -98,6 +127,7 @@ VARIANTS = [
     (MAESNConfig, {}),
     (MAESNConfig, {"step_sizes": "per_parameter", "kl_weight": 0.7}),
     (MAESNConfig, {"step_sizes": "fixed", "inner_step": 0.8}),
+    (MAESNConfig, {"adapt_policy": True, "policy_step": 0.3}),
     (LatentSpaceConfig, {}),
 ]
 
@@ -140,8 +170,11 @@ def test_the_meta_gradient_agrees_with_finite_differences(kind: type, settings: 
         assert numeric == pytest.approx((objective.gradient @ direction).item(), rel=1e-4)
 
 
-def test_curvature_products_are_the_hessian_of_the_divergence_through_the_inner_step():
-    learner, data = make()
+@pytest.mark.parametrize("adapt_policy", [False, True])
+def test_curvature_products_are_the_hessian_of_the_divergence_through_the_inner_step(
+    adapt_policy: bool,
+):
+    learner, data = make(adapt_policy=adapt_policy)
     objective = learner.objective(CHOSEN, data)
     torch.manual_seed(6)
     for _ in range(3):
