@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 import ray
 import torch
 from ray.exceptions import RayActorError
+from ray.util.placement_group import get_current_placement_group
 
 from expedition.algorithms.core.errors import PoolLostError
 
@@ -51,6 +52,8 @@ class ActorPool:
         num_cpus: CPUs of an actor.
         strategy: ``"DEFAULT"``: Ray packs actors onto few nodes; ``"SPREAD"``: over many. Within a
             placement group, such as that of a Tune trial, the group decides.
+        record: Told (i, result) when a member's new state is taken, so that what ``recover`` adds
+            is of the same round as the state.
         recover: Completes a ``round_state`` for ``set_state``: (i, state) -> state.
     """
 
@@ -61,11 +64,13 @@ class ActorPool:
         actors: int = 0,
         num_cpus: float = 1.0,
         strategy: Strategy = "DEFAULT",
+        record: Callable[[int, Any], None] | None = None,
         recover: Callable[[int, Any], Any] | None = None,
     ) -> None:
         self.members = members
         self.actors = min(actors, members)
         self.revivals = 0
+        self._record = record or (lambda _index, _result: None)
         self._recover = recover or (lambda _index, state: state)
         self._states: list[Any] = [None] * members
         self._finished: list[tuple[int, Any]] = []
@@ -73,7 +78,7 @@ class ActorPool:
         if self.actors:
             remote = ray.remote(_Host)
             self._make = lambda indices: remote.options(
-                num_cpus=num_cpus, scheduling_strategy=strategy
+                num_cpus=num_cpus, scheduling_strategy=_scheduling(strategy)
             ).remote(build, indices)
             self._hosts = [self._make(self._hosted(host)) for host in range(self.actors)]
         else:
@@ -119,13 +124,15 @@ class ActorPool:
             (done,), _ = ray.wait(list(self._pending), num_returns=1)
             index, request, state = self._pending.pop(done)
             try:
-                result, self._states[index] = ray.get([done, state])
+                result, new_state = ray.get([done, state])
             except RayActorError as error:
                 if error.actor_init_failed:
                     raise
                 self._pending[done] = (index, request, state)
                 self._revive(index % self.actors)
                 continue
+            self._states[index] = new_state
+            self._record(index, result)
             return index, result
 
     def get_states(self) -> list[Any]:
@@ -203,6 +210,12 @@ class _Host:
 
     def set_state(self, index: int, state: Any) -> None:
         self._members[index].set_state(state)
+
+
+def _scheduling(strategy: Strategy) -> str | None:
+    # Ray looks for CPUs inside the surrounding placement group only where no strategy is named;
+    # outside of it there may be none left, ever.
+    return None if strategy == "DEFAULT" or get_current_placement_group() else strategy
 
 
 def _on_one_thread(function: Callable[[Any], Any], request: Any) -> Any:

@@ -52,6 +52,7 @@ class SplitSMM(SMM):
             actors=self.config.component_actors,
             num_cpus=self.config.component_cpus,
             strategy="SPREAD" if self.config.component_placement == "SPREAD" else "DEFAULT",
+            record=self._mirror,
             recover=self._with_rows,
         )
 
@@ -143,8 +144,6 @@ class SplitSMM(SMM):
         self._finished[z] += 1
         self._results[z] = result
         self._fresh.append(result)
-        if self._mirrors:
-            self._mirrors[z].add(result.transitions)
         self.mixture.take_in(z, result.transitions["obs"])
         self._version += 1
 
@@ -184,6 +183,10 @@ class SplitSMM(SMM):
             spaces.single_observation_space.shape[0], spaces.single_action_space.shape[0], 0
         )
         return TransitionReplay(self.config.replay_capacity, layout)
+
+    def _mirror(self, z: int, result: RoundResult) -> None:
+        if self._mirrors:
+            self._mirrors[z].add(result.transitions)
 
     def _with_rows(self, z: int, state: StateDict) -> StateDict:
         replay_of(state)["rows"] = self._mirrors[z].rows
