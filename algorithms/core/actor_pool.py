@@ -1,5 +1,6 @@
 """A pool of members that work in rounds, in this process or on Ray actors that may die."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
@@ -7,6 +8,7 @@ import ray
 import torch
 from ray.exceptions import RayActorError
 from ray.util.placement_group import get_current_placement_group
+from threadpoolctl import ThreadpoolController
 
 from expedition.algorithms.core.errors import PoolLostError
 
@@ -119,7 +121,9 @@ class ActorPool:
             PoolLostError: An actor died again and again.
         """
         if not self.actors:
-            return self._finished.pop(0)
+            index, result = self._finished.pop(0)
+            self._record(index, result)
+            return index, result
         while True:
             (done,), _ = ray.wait(list(self._pending), num_returns=1)
             index, request, state = self._pending.pop(done)
@@ -151,6 +155,7 @@ class ActorPool:
             for member, state in zip(self._local, states, strict=True):
                 member.set_state(state)
             return
+        self._revive_dead()
         self._states = list(states)
         ray.get(
             [self._host(index).set_state.remote(index, state) for index, state in enumerate(states)]
@@ -218,10 +223,17 @@ def _scheduling(strategy: Strategy) -> str | None:
     return None if strategy == "DEFAULT" or get_current_placement_group() else strategy
 
 
+@functools.cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
 def _on_one_thread(function: Callable[[Any], Any], request: Any) -> Any:
+    # NumPy's BLAS has threads of its own, and rounds differently with another number of them.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return function(request)
+        with _blas().limit(limits=1, user_api="blas"):
+            return function(request)
     finally:
         torch.set_num_threads(threads)
