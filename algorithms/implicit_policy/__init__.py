@@ -1,0 +1,1 @@
+"""Policies of known and of unknown density, and the methods they are compared with."""
