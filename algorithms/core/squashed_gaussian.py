@@ -42,3 +42,8 @@ def sample(mean: Tensor, log_std: Tensor, noise: Tensor) -> SquashedSample:
     per_dim = 2 * (u + functional.softplus(-2 * u)) - log_std - 0.5 * noise.square()
     log_prob = per_dim.sum(-1) - mean.shape[-1] * (_LOG_SQRT_2PI + _LOG_4)
     return SquashedSample(torch.tanh(u), log_prob)
+
+
+def log_tanh_slope(u: Tensor) -> Tensor:
+    """Log-determinant ``[B]`` of the derivative of tanh at ``u`` ``[B, A]``, exact for any u."""
+    return 2 * (math.log(2) - u - functional.softplus(-2 * u)).sum(-1)

@@ -5,11 +5,13 @@ those of the authors' later release (see README).
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from expedition.algorithms.core.squashed_gaussian import log_tanh_slope
 
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 _OUTPUT_SCALE = 3e-3  # the flow starts close to the identity
@@ -50,7 +52,7 @@ class CouplingNets(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Log-scales s and translations t, both ``[B, outputs]``, at ``x`` ``[B, inputs]``."""
-        own = self._parameters
+        own: Any = self._parameters  # by name: much quicker than as attributes
         hidden = x.expand(2, *x.shape)
         for layer in ("0", "1"):
             hidden = torch.baddbmm(own["bias_" + layer], hidden, own["weight_" + layer])
@@ -190,7 +192,5 @@ class CouplingFlow(nn.Module):
         return exponent - torch.cat(scales, -1).sum(-1) if scales else exponent
 
     def _log_jacobian(self, raw: Tensor) -> Tensor | float:
-        """Log |d action / d raw|, ``[B]``; log(1 - tanh²u) = 2(log 2 - u - softplus(-2u))."""
-        if not self.squash:
-            return 0.0
-        return 2 * (math.log(2) - raw - functional.softplus(-2 * raw)).sum(-1)
+        """Log |d action / d raw|, ``[B]``."""
+        return log_tanh_slope(raw) if self.squash else 0.0
