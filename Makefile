@@ -33,7 +33,7 @@ lint: install
 # mypy reads the packages under their import names, through links to the folders.
 types: install
 	rm -rf $(VENV)/typecheck && mkdir -p $(VENV)/typecheck/expedition
-	for d in algorithms envs platform; do ln -s $(CURDIR)/$$d $(VENV)/typecheck/expedition/$$d; done
+	for d in algorithms cluster envs platform; do ln -s $(CURDIR)/$$d $(VENV)/typecheck/expedition/$$d; done
 	MYPYPATH=$(VENV)/typecheck $(BIN)/mypy -p expedition
 
 format: install

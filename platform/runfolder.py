@@ -52,13 +52,23 @@ def open_run(
 
 
 def _choose_name(results: Path, experiment: Experiment, kind: str, resume: bool) -> str:
-    parts = [*experiment.name.split("/"), experiment.preset, kind]
-    stem = "-".join(part for part in parts if part)
+    start = stem(experiment, kind)
     if resume:
-        earlier = [path for path in results.glob(f"{stem}-*-*") if _is_time(path.name, stem)]
+        earlier = [path for path in results.glob(f"{start}-*-*") if _is_time(path.name, start)]
         if earlier:
             return max(earlier, key=lambda path: path.name).name
-    return f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    return f"{start}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def stem(experiment: Experiment, kind: str = "") -> str:
+    """Give what the names of an experiment's runs begin with, e.g. ``smm-fig2c-quick``.
+
+    Args:
+        experiment: The resolved experiment.
+        kind: ``sweep``, or nothing.
+    """
+    parts = [*experiment.name.split("/"), experiment.preset, kind]
+    return "-".join(part for part in parts if part)
 
 
 def _is_time(name: str, stem: str) -> bool:

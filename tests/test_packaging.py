@@ -58,7 +58,7 @@ def test_the_standard_platform_module_is_importable_in_a_ray_worker(monkeypatch)
 
 
 def test_every_package_is_typed():
-    for folder in ("algorithms", "envs", "platform"):
+    for folder in ("algorithms", "cluster", "envs", "platform"):
         assert (ROOT / folder / "py.typed").exists(), folder
 
 

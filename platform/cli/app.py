@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 from importlib.metadata import version as distribution_version
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from expedition.platform.cli import inspect, judge, launch, show
 from expedition.platform.errors import UserError
 
 USER_ERROR = 2
+COMMANDS = "expedition.commands"  # entry points: functions that add commands to the application
 INTERRUPTED = 130  # 128 + SIGINT, what a shell expects after Ctrl-C
 
 app = typer.Typer(
@@ -48,6 +50,8 @@ def _root(
 
 for _commands in (show, launch, judge, inspect):
     _commands.register(app)
+for _point in sorted(entry_points(group=COMMANDS), key=lambda point: point.name):
+    _point.load()(app)
 
 
 def run(argv: Sequence[str]) -> int:

@@ -1,0 +1,54 @@
+"""Fixtures for tests of clusters: a home of their own, the quick method, a real cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from quick_spec import PLUGIN, write_spec
+
+from expedition.cluster import local, state
+from expedition.cluster.state import Cluster, plan_nodes
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the user's cluster, tokens and addresses out of the tests."""
+    monkeypatch.setenv(state.HOME_VARIABLE, str(tmp_path / "home"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in list(os.environ):
+        if name.startswith(("RAY_AUTH", "RAY_API", "RAY_ADDRESS", "MLFLOW_")):
+            monkeypatch.delenv(name)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def spec_file(tmp_path: Path) -> Path:
+    """An experiment of the quick method in a file."""
+    return write_spec(tmp_path / "mine" / "quick.yaml")
+
+
+@pytest.fixture(scope="session")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, Path]]:
+    """Three nodes with a CPU each, for all tests of the session, and their home."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(state.HOME_VARIABLE, str(home))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("PYTHONPATH", f"{PLUGIN}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        cluster = local.up(plan_nodes(3, [1]), object_store_mib=80, dashboard_port=None)
+    try:
+        yield cluster, home
+    finally:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(state.HOME_VARIABLE, str(home))
+            local.down()
+
+
+@pytest.fixture
+def cluster(started: tuple[Cluster, Path], monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """The cluster of the session, as this user's local one."""
+    monkeypatch.setenv(state.HOME_VARIABLE, str(started[1]))
+    return started[0]
