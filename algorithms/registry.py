@@ -25,6 +25,9 @@ class Registration:
 
 
 _BUILT_IN = {
+    "a2c": Registration(
+        "expedition.algorithms.ppo:A2CConfig", "synchronous advantage actor-critic"
+    ),
     "count": Registration(
         "expedition.algorithms.intrinsic:CountConfig", "SAC on visit counts of a grid of states"
     ),
@@ -51,6 +54,14 @@ _BUILT_IN = {
     "maml": Registration(
         "expedition.algorithms.maml:MAMLConfig",
         "model-agnostic meta-learning with TRPO; bias transformation, learned steps",
+    ),
+    "nfp": Registration(
+        "expedition.algorithms.implicit_policy.nfp:NFPConfig",
+        "a normalising-flow policy of known density, by PPO",
+    ),
+    "ppo": Registration(
+        "expedition.algorithms.ppo:PPOConfig",
+        "RLlib's proximal policy optimisation with a Gaussian policy; presets of OpenAI baselines",
     ),
     "pseudocount": Registration(
         "expedition.algorithms.intrinsic:PseudocountConfig",

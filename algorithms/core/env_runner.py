@@ -156,6 +156,11 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
         terms = dict(zip(self._terms.names, np.array(sums).T, strict=True))
         return EpisodeScores(returns=np.array(returns), lengths=np.array(lengths), terms=terms)
 
+    def choose_actions(self, columns: Transitions, t: int, explore: bool) -> np.ndarray:
+        """Actions ``[n, action]`` at the present observations; a subclass may add to row t."""
+        obs = torch.from_numpy(self._obs)
+        return self.module.act(obs, self._context, self._generator, explore).numpy()
+
     def get_metrics(self) -> ResultDict:
         """Reduced metrics of the episodes finished since the last call."""
         smoothing = self.config.metrics_num_episodes_for_smoothing
@@ -235,8 +240,7 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
             shape = columns["actions"].shape[1:]
             actions = self._action_rng.uniform(-1, 1, shape).astype(np.float32)
         else:
-            obs = torch.from_numpy(self._obs)
-            actions = self.module.act(obs, self._context, self._generator, explore).numpy()
+            actions = self.choose_actions(columns, t, explore)
         next_obs, rewards, terminateds, truncateds, infos = self.env.step(self._scale(actions))
         columns["obs"][t] = self._obs
         columns["actions"][t] = actions

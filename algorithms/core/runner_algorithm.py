@@ -116,9 +116,9 @@ class RunnerAlgorithm(Algorithm):
         runner = self.env_runner
         if self.config.num_env_runners or learner is None or learner.device.type != "cpu":
             return False
-        source = dict(learner.module[DEFAULT_MODULE_ID].named_parameters())
-        for name, parameter in runner.module.named_parameters():
-            parameter.data = source[name].data
+        source = learner.module[DEFAULT_MODULE_ID].state_dict(keep_vars=True)
+        for name, tensor in runner.module.state_dict(keep_vars=True).items():
+            tensor.data = source[name].data
         return True
 
 

@@ -15,6 +15,9 @@ METHODS = (
     "maml",
     "rl2",
     "vime",
+    "ppo",
+    "nfp",
+    "a2c",
 )
 
 
