@@ -24,6 +24,7 @@ METHODS: dict[str, tuple[str, dict[str, Any], str]] = {
     "ICM": ("icm", {}, "+27"),
     "Count": ("count", {"state_indices": [3, 4, 5], "count_form": "inverse_root"}, "+41"),
     "SMM": ("smm", {"num_skills": 1}, "+44"),
+    "SMM (1 sample)": ("smm", {"num_skills": 1, "density_samples": 1}, "+44"),
     "SM4 (n=4)": ("smm", {"num_skills": 4}, "+44"),
     "SMM (vae_code)": ("smm", {"num_skills": 1, **FULL}, "+44"),
     "Pseudocounts": ("pseudocount", FULL, "+89"),
@@ -87,7 +88,7 @@ def main() -> None:
     parser.add_argument("--env", default=ENV)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=1000, help="training steps of an epoch")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-evaluation", dest="evaluate", action="store_false")
     options = parser.parse_args()
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
