@@ -49,3 +49,16 @@ for _family, _folder, _horizon in (
         vector_entry_point=f"expedition.envs.{_folder}:{_family}VectorEnv",
         max_episode_steps=_horizon,
     )
+
+# Worlds of a few lines of arithmetic (:mod:`expedition.envs.array_world`), each with its horizon.
+for _name, _folder, _steps in (
+    ("GaussianBandit", "bandit", None),  # its only step terminates
+    ("MultiGoal", "multi_goal", 30),
+    ("PointRun", "point_run", 200),
+):
+    gym.register(
+        id=f"expedition/{_name}-v0",
+        entry_point=f"expedition.envs.{_folder}:{_name}Env",
+        vector_entry_point=f"expedition.envs.{_folder}:{_name}VectorEnv",
+        max_episode_steps=_steps,
+    )
