@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from expedition.algorithms.core.squashed_gaussian import log_tanh_slope
 
@@ -56,7 +55,7 @@ class CouplingNets(nn.Module):
         hidden = x.expand(2, *x.shape)
         for layer in ("0", "1"):
             hidden = torch.baddbmm(own["bias_" + layer], hidden, own["weight_" + layer])
-            hidden = functional.layer_norm(hidden, (self.hidden_units,))
+            hidden = torch.layer_norm(hidden, (self.hidden_units,))
             hidden = torch.addcmul(own["offset_" + layer], hidden, own["gain_" + layer]).relu_()
         log_scale, translation = torch.baddbmm(own["bias_2"], hidden, own["weight_2"]).unbind(0)
         return log_scale, translation
@@ -100,12 +99,15 @@ class CouplingFlow(nn.Module):
         self.log_scale_bound, self.init_std, self.squash = log_scale_bound, init_std, squash
         self._halves = [action_dim - action_dim // 2, action_dim // 2]
         self._log_normaliser = action_dim * (_LOG_SQRT_2PI + math.log(init_std))
-        self.couplings = nn.ModuleDict()
+        self.couplings = nn.ModuleList()
+        # Beside the registered modules, a plain list with gaps: where half of the coordinates is
+        # none (m = 1), a coupling transforms nothing.
+        self._by_index: list[CouplingNets | None] = []
         for index in range(n_couplings):
             passed, transformed = self._halves[index % 2], self._halves[1 - index % 2]
-            if transformed:
-                nets = CouplingNets(passed + context_dim, hidden_units, transformed)
-                self.couplings[str(index)] = nets
+            nets = CouplingNets(passed + context_dim, hidden_units, transformed)
+            self._by_index.append(nets if transformed else None)
+        self.couplings.extend(nets for nets in self._by_index if nets is not None)
 
     def forward(self, noise: Tensor, shift: Tensor, context: Tensor | None = None) -> FlowSample:
         """Map noise to raw actions; their log density comes with the same pass.
@@ -118,8 +120,9 @@ class CouplingFlow(nn.Module):
         halves = list(noise.split(self._halves, -1))
         scales: list[Tensor] = []
         for index in range(self.n_couplings):
-            if str(index) in self.couplings:
-                scale, translation = self._nets(index, halves, context)
+            nets = self._by_index[index]
+            if nets is not None:
+                scale, translation = self._scale_and_shift(nets, halves[index % 2], context)
                 transformed = 1 - index % 2
                 halves[transformed] = torch.addcmul(translation, halves[transformed], scale.exp())
                 scales.append(scale)
@@ -150,8 +153,9 @@ class CouplingFlow(nn.Module):
             if index == 0:
                 shifts = shift.split(self._halves, -1)
                 halves = [half - part for half, part in zip(halves, shifts, strict=True)]
-            if str(index) in self.couplings:
-                scale, translation = self._nets(index, halves, context)
+            nets = self._by_index[index]
+            if nets is not None:
+                scale, translation = self._scale_and_shift(nets, halves[index % 2], context)
                 transformed = 1 - index % 2
                 halves[transformed] = (halves[transformed] - translation) * (-scale).exp()
                 scales.append(scale)
@@ -173,13 +177,12 @@ class CouplingFlow(nn.Module):
         limit = 1 - torch.finfo(action.dtype).eps
         return torch.atanh(action.clamp(-limit, limit))
 
-    def _nets(
-        self, index: int, halves: list[Tensor], context: Tensor | None
+    def _scale_and_shift(
+        self, nets: CouplingNets, x: Tensor, context: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        x = halves[index % 2]
         if context is not None:
             x = torch.cat((x, context), -1)
-        scale, translation = self.couplings[str(index)](x)
+        scale, translation = nets(x)
         if self.log_scale_bound is not None:
             scale = self.log_scale_bound * torch.tanh(scale / self.log_scale_bound)
         return scale, translation
