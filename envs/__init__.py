@@ -55,6 +55,7 @@ for _name, _folder, _steps in (
     ("GaussianBandit", "bandit", None),  # its only step terminates
     ("MultiGoal", "multi_goal", 30),
     ("PointRun", "point_run", 200),
+    ("Imitation1D", "imitation", 200),
 ):
     gym.register(
         id=f"expedition/{_name}-v0",
@@ -62,3 +63,8 @@ for _name, _folder, _steps in (
         vector_entry_point=f"expedition.envs.{_folder}:{_name}VectorEnv",
         max_episode_steps=_steps,
     )
+
+gym.register(
+    id="expedition/NoisyObservations-v0",
+    entry_point="expedition.envs.noisy:NoisyObservationsEnv",  # horizon: the inner environment's
+)

@@ -38,11 +38,11 @@ _MAX_EPISODE = 1_000  # longest episode that is run to its time limit
 _RESETS = 50  # behind the comparison of start distributions
 
 
-def check(env_id: str, **kwargs: Any) -> None:
+def check(env_id: str, /, **kwargs: Any) -> None:
     """Run all checks on an environment.
 
     Args:
-        env_id: Registered Gymnasium id.
+        env_id: Registered Gymnasium id; by position, so that an argument may have this name.
         **kwargs: Arguments of the environment.
 
     Raises:
@@ -60,7 +60,7 @@ def check(env_id: str, **kwargs: Any) -> None:
     check_tasks(env_id, **kwargs)
 
 
-def check_api(env_id: str, **kwargs: Any) -> None:
+def check_api(env_id: str, /, **kwargs: Any) -> None:
     """Gymnasium's own checker finds neither an error nor a reason to warn."""
     env = gym.make(env_id, disable_env_checker=True, **kwargs)
     with warnings.catch_warnings():
@@ -74,7 +74,7 @@ def check_api(env_id: str, **kwargs: Any) -> None:
     env.close()
 
 
-def check_spec_pickles(env_id: str, **kwargs: Any) -> None:
+def check_spec_pickles(env_id: str, /, **kwargs: Any) -> None:
     """The spec survives pickling and makes the same environment, as remote workers need."""
     env = gym.make(env_id, **kwargs)
     other = gym.make(pickle.loads(pickle.dumps(env.spec)))
@@ -84,7 +84,7 @@ def check_spec_pickles(env_id: str, **kwargs: Any) -> None:
     expect_equal(first, second, env_id, "the roll-out of an environment made from a pickled spec")
 
 
-def check_seeding(env_id: str, **kwargs: Any) -> None:
+def check_seeding(env_id: str, /, **kwargs: Any) -> None:
     """One seed and the same actions give the same roll-out, in new and in used environments."""
     env = gym.make(env_id, **kwargs)
     first = list(rollout(env, seed=7, steps=_STEPS))
@@ -94,7 +94,7 @@ def check_seeding(env_id: str, **kwargs: Any) -> None:
     expect_equal(first, other, env_id, "a roll-out of a second environment with the same seed")
 
 
-def check_resets(env_id: str, **kwargs: Any) -> None:
+def check_resets(env_id: str, /, **kwargs: Any) -> None:
     """Start states do not depend on what went before, and are in the observation space.
 
     The means of fresh starts and of starts after some steps must agree within five standard errors.
@@ -119,7 +119,7 @@ def check_resets(env_id: str, **kwargs: Any) -> None:
     )
 
 
-def check_time_limit(env_id: str, **kwargs: Any) -> None:
+def check_time_limit(env_id: str, /, **kwargs: Any) -> None:
     """The registered time limit truncates, at exactly that step, and does not terminate."""
     env = gym.make(env_id, **kwargs)
     limit = env.spec.max_episode_steps if env.spec else None
@@ -133,7 +133,7 @@ def check_time_limit(env_id: str, **kwargs: Any) -> None:
         expect(terminated or truncated, env_id, f"a truncation at step {limit}")
 
 
-def check_vector(env_id: str, **kwargs: Any) -> None:
+def check_vector(env_id: str, /, **kwargs: Any) -> None:
     """A native vector form equals ``SyncVectorEnv`` bit for bit, infos included.
 
     Single environments that draw random numbers cannot be matched by one generator; there only
@@ -156,7 +156,7 @@ def check_vector(env_id: str, **kwargs: Any) -> None:
         expect_equal(native.step(actions), expected, env_id, f"vector step {step + 1}")
 
 
-def check_snapshot(env_id: str, **kwargs: Any) -> None:
+def check_snapshot(env_id: str, /, **kwargs: Any) -> None:
     """A restored snapshot continues bit for bit, single and vectorised."""
     single = [gym.make(env_id, **kwargs) for _ in range(2)]
     sync = [make_sync(env_id, 2, **kwargs) for _ in range(2)]
@@ -172,7 +172,7 @@ def check_snapshot(env_id: str, **kwargs: Any) -> None:
         expect_equal(found, expected, env_id, "the restored copy")
 
 
-def check_render(env_id: str, **kwargs: Any) -> None:
+def check_render(env_id: str, /, **kwargs: Any) -> None:
     """``rgb_array`` frames, where declared, are (height, width, 3) bytes and change with time."""
     modes = gym.make(env_id, **kwargs).metadata.get("render_modes", [])
     if "rgb_array" not in modes:
@@ -190,7 +190,7 @@ def check_render(env_id: str, **kwargs: Any) -> None:
     expect(not np.array_equal(first, frame), env_id, "frames that change after five steps")
 
 
-def check_tracker(env_id: str, **kwargs: Any) -> None:
+def check_tracker(env_id: str, /, **kwargs: Any) -> None:
     """A declared tracker merges in any order, survives a checkpoint, and reads repeatably."""
     env = make_sync(env_id, 2, **kwargs)
     trackers = [tracker_for(env) for _ in range(6)]

@@ -15,12 +15,12 @@ class ConformanceError(AssertionError):
     """An environment does not keep a contract."""
 
 
-def make_vector(env_id: str, copies: int, **kwargs: Any) -> VectorEnv:
+def make_vector(env_id: str, copies: int, /, **kwargs: Any) -> VectorEnv:
     """Make the native vector form of an environment."""
     return gym.make_vec(env_id, copies, vectorization_mode="vector_entry_point", **kwargs)
 
 
-def make_sync(env_id: str, copies: int, **kwargs: Any) -> SyncVectorEnv:
+def make_sync(env_id: str, copies: int, /, **kwargs: Any) -> SyncVectorEnv:
     """Make a ``SyncVectorEnv`` that resets in the step that ends an episode."""
     return gym.make_vec(
         env_id,

@@ -23,7 +23,7 @@ _STEPS = 40
 _MAX_EPISODE = 1_000  # longest episode that is run to its time limit
 
 
-def check_tasks(env_id: str, **kwargs: Any) -> None:
+def check_tasks(env_id: str, /, **kwargs: Any) -> None:
     """An environment that poses tasks keeps the whole protocol; of others nothing is asked.
 
     Args:
@@ -43,7 +43,7 @@ def check_tasks(env_id: str, **kwargs: Any) -> None:
         check_vector_tasks(env_id, **kwargs)
 
 
-def check_splits(env_id: str, **kwargs: Any) -> None:
+def check_splits(env_id: str, /, **kwargs: Any) -> None:
     """Both splits are finite tables, fixed, and the environment's own."""
     for split in get_args(Split):
         tasks = _tasks(gym.make(env_id, **kwargs), split)
@@ -57,7 +57,7 @@ def check_splits(env_id: str, **kwargs: Any) -> None:
         expect_equal(_tasks(env, split), tasks, env_id, f"the {split} tasks after writing to them")
 
 
-def check_reached(env_id: str, **kwargs: Any) -> None:
+def check_reached(env_id: str, /, **kwargs: Any) -> None:
     """``info["reached"]`` is there at the start and in every step, as a bool."""
     env = gym.make(env_id, **kwargs)
     env.action_space.seed(0)
@@ -68,7 +68,7 @@ def check_reached(env_id: str, **kwargs: Any) -> None:
         expect(isinstance(found, bool), env_id, f'info["reached"] to be a bool, not {found!r}')
 
 
-def check_next_reset(env_id: str, **kwargs: Any) -> None:
+def check_next_reset(env_id: str, /, **kwargs: Any) -> None:
     """A task changes nothing before the next reset, and forgets the one before it."""
     first, last = _two_tasks(env_id, **kwargs)
     one, other = (gym.make(env_id, **kwargs) for _ in range(2))
@@ -84,7 +84,7 @@ def check_next_reset(env_id: str, **kwargs: Any) -> None:
     expect_equal(found, expected, env_id, "the first episode of a task set after another")
 
 
-def check_task_snapshot(env_id: str, **kwargs: Any) -> None:
+def check_task_snapshot(env_id: str, /, **kwargs: Any) -> None:
     """A snapshot holds the episode's task, and the one that was set for the next."""
     first, last = _two_tasks(env_id, **kwargs)
     original, other = (gym.make(env_id, **kwargs) for _ in range(2))
@@ -99,7 +99,7 @@ def check_task_snapshot(env_id: str, **kwargs: Any) -> None:
         expect_equal(other.reset()[0], original.reset()[0], env_id, "a restored copy's next start")
 
 
-def check_vector_tasks(env_id: str, **kwargs: Any) -> None:
+def check_vector_tasks(env_id: str, /, **kwargs: Any) -> None:
     """A native vector form with a task in each copy equals single environments, bit for bit."""
     native, sync = make_vector(env_id, _COPIES, **kwargs), make_sync(env_id, _COPIES, **kwargs)
     for split in get_args(Split):
@@ -124,7 +124,7 @@ def _tasks(env: gym.Env, split: Split) -> Array:
     return cast(TaskEnv, env.unwrapped).tasks(split)
 
 
-def _two_tasks(env_id: str, **kwargs: Any) -> tuple[Array, Array]:
+def _two_tasks(env_id: str, /, **kwargs: Any) -> tuple[Array, Array]:
     """Two tasks, different ones if there are."""
     tasks = _tasks(gym.make(env_id, **kwargs), "train")
     return tasks[0], tasks[-1]
