@@ -50,12 +50,13 @@ for _family, _folder, _horizon in (
         max_episode_steps=_horizon,
     )
 
-# Worlds of a few lines of arithmetic (:mod:`expedition.envs.array_world`), each with its horizon.
+# Worlds over arrays of agents (:mod:`expedition.envs.array_world`), each with its horizon.
 for _name, _folder, _steps in (
     ("GaussianBandit", "bandit", None),  # its only step terminates
     ("MultiGoal", "multi_goal", 30),
     ("PointRun", "point_run", 200),
     ("Imitation1D", "imitation", 200),
+    ("BimodalReacher", "reacher", 50),
 ):
     gym.register(
         id=f"expedition/{_name}-v0",
