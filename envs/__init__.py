@@ -69,3 +69,9 @@ gym.register(
     id="expedition/NoisyObservations-v0",
     entry_point="expedition.envs.noisy:NoisyObservationsEnv",  # horizon: the inner environment's
 )
+for _name in ("AntSpeed", "AntHallway"):
+    gym.register(
+        id=f"expedition/{_name}-v0",
+        entry_point=f"expedition.envs.ant_run:{_name}Env",
+        max_episode_steps=1_000,
+    )
