@@ -2,16 +2,33 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from gymnasium.vector import VectorEnv
 
-from expedition.algorithms.core.gaussian_policy import ActingPolicy
 from expedition.algorithms.core.module import ActionScaler
+from expedition.envs.coverage import CoverageTracker
 from expedition.envs.tasks import reached
 
 _NOISE_STEPS = 64  # action noise is drawn for so many steps at a time
+
+
+class Actor(Protocol):
+    """Who acts in M tasks with C copies each."""
+
+    def draw(self, obs: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Choose actions.
+
+        Args:
+            obs: ``[M, C, obs]``.
+            noise: Standard normal, ``[M, C, action]``.
+
+        Returns:
+            What centres the policy at each observation (a Gaussian's mean), and actions, both
+            ``[M, C, action]`` float32.
+        """
+        ...
 
 
 @dataclass
@@ -21,7 +38,7 @@ class EpisodeBatch:
     Attributes:
         obs: ``[M, K, T, obs]`` float32.
         actions: As the policy drew them, ``[M, K, T, action]`` float32.
-        means: Of the policy when it acted, ``[M, K, T, action]`` float32.
+        means: What centred the policy when it acted, ``[M, K, T, action]`` float32.
         rewards: ``[M, K, T]`` float64, 0 after the end.
         mask: Whether a step was made, ``[M, K, T]`` bool.
         last_obs: After the last step, ``[M, K, obs]`` float32.
@@ -82,6 +99,15 @@ def joined(batches: Sequence[EpisodeBatch], axis: int) -> EpisodeBatch:
     )
 
 
+def show_episodes(tracker: CoverageTracker, batch: EpisodeBatch) -> None:
+    """Show a tracker every episode, one after the other: their lengths differ."""
+    for states, lengths in zip(batch.next_obs, batch.lengths, strict=True):
+        for episode, length in zip(states, lengths, strict=True):
+            ends = np.zeros((length, 1), dtype=bool)
+            ends[-1] = True
+            tracker.update(episode[:length, None], ends)
+
+
 class EpisodeSampler:
     """Runs one episode in every copy of a vector environment at once.
 
@@ -100,9 +126,7 @@ class EpisodeSampler:
         self._obs_dim = env.single_observation_space.shape[0]
         self._action_dim = env.single_action_space.shape[0]
 
-    def sample(
-        self, policy: ActingPolicy, generators: Sequence[np.random.Generator]
-    ) -> EpisodeBatch:
+    def sample(self, policy: Actor, generators: Sequence[np.random.Generator]) -> EpisodeBatch:
         """Run one episode in every copy, with K = C.
 
         Args:
@@ -120,8 +144,7 @@ class EpisodeSampler:
             step = len(columns) % _NOISE_STEPS
             if not step:
                 noise = self._noise(generators)
-            means = policy.means(now).astype(np.float32)
-            actions = (means + policy.std * noise[:, step]).astype(np.float32)
+            means, actions = policy.draw(now, noise[:, step])
             obs, rewards, terminations, truncations, infos = self.env.step(self._allowed(actions))
             columns.append((now, actions, means, rewards.reshape(self.shape) * alive, alive))
             if "reached" in infos:

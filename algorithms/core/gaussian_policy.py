@@ -121,6 +121,11 @@ class ActingPolicy:
             bias = bias + latents.astype(weight.dtype) @ weight[..., rows:, :]
             self._layers[0] = (np.ascontiguousarray(weight[..., :rows, :]), bias)
 
+    def draw(self, obs: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Means and actions at ``obs`` ``[M, C, obs]``; see ``Actor.draw``."""
+        means = self.means(obs).astype(np.float32)
+        return means, (means + self.std * noise).astype(np.float32)
+
     def means(self, obs: np.ndarray) -> np.ndarray:
         """Mean actions ``[M, C, action]`` at ``obs`` ``[M, C, obs]``."""
         (weight, bias), *rest = self._layers

@@ -7,8 +7,7 @@ import numpy as np
 from gymnasium.vector import SyncVectorEnv, VectorEnv
 from ray.rllib.env.env_context import EnvContext
 
-from expedition.algorithms.core.episodes import EpisodeBatch, EpisodeSampler, padded
-from expedition.algorithms.core.gaussian_policy import ActingPolicy
+from expedition.algorithms.core.episodes import Actor, EpisodeBatch, EpisodeSampler, padded
 from expedition.algorithms.core.rllib import EnvCreator
 from expedition.algorithms.core.vector_env import make_vector_env
 from expedition.envs.tasks import set_tasks
@@ -31,7 +30,7 @@ class TaskSampler:
 
     def sample(
         self,
-        policy: ActingPolicy,
+        policy: Actor,
         generators: Sequence[np.random.Generator],
         copies: int,
         tasks: np.ndarray | None = None,

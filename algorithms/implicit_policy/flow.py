@@ -5,12 +5,24 @@ those of the authors' later release (see README).
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from expedition.algorithms.core.hyperparameters import Hyperparameter
 from expedition.algorithms.core.squashed_gaussian import log_tanh_slope
+
+FLOW_SETTINGS: Mapping[str, Hyperparameter] = {
+    "n_couplings": Hyperparameter(
+        4, "K, affine couplings of the flow", "app. C.1: 4; released code: 8", low=1
+    ),
+    "coupling_units": Hyperparameter(3, "k, width of the nets s and t", "app. C.1: 3 or 6", low=1),
+    "log_scale_bound": Hyperparameter(
+        None, "c, bound on each log-scale by c tanh(s / c)", low=1e-3, words=(None,)
+    ),
+}
 
 _LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 _OUTPUT_SCALE = 3e-3  # the flow starts close to the identity

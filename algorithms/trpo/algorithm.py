@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 from ray.rllib.utils.typing import ResultDict, StateDict
 
-from expedition.algorithms.core.episodes import EpisodeBatch, joined
+from expedition.algorithms.core.episodes import Actor, EpisodeBatch, joined, show_episodes
 from expedition.algorithms.core.evaluation import Arrays
 from expedition.algorithms.core.gaussian_policy import ActingPolicy
 from expedition.algorithms.core.on_policy import OnPolicy
+from expedition.algorithms.implicit_policy.flow_policy import ActingFlow
 from expedition.algorithms.trpo.config import PolicyGradientConfig, ReinforceConfig, TRPOConfig
 from expedition.envs.coverage import CoverageTracker, tracker_for
 from expedition.envs.tasks import tasks_of
@@ -45,7 +46,7 @@ class PolicyGradient(OnPolicy):
 
     def sample(self) -> EpisodeBatch:
         """Episodes of every task, until each has ``batch_steps`` steps."""
-        policy = ActingPolicy(self.policy_parameters(), self.config.activation)
+        policy = self.actor()
         generators = self.generators(0, max(1, self.config.tasks))
         rounds: list[EpisodeBatch] = []
         steps = np.zeros(len(generators), dtype=int)
@@ -58,8 +59,12 @@ class PolicyGradient(OnPolicy):
             steps += rounds[-1].mask.sum((1, 2))
         if self._tracker is not None:
             for batch in rounds:
-                _track(self._tracker, batch)
+                show_episodes(self._tracker, batch)
         return joined(rounds, axis=1)
+
+    def actor(self) -> Actor:
+        """The present policies."""
+        return ActingPolicy(self.policy_parameters(), self.config.activation)
 
     def step(self) -> ResultDict:
         """One iteration; see the class for what is added with ``tasks``."""
@@ -106,10 +111,21 @@ class PolicyGradient(OnPolicy):
 class TRPO(PolicyGradient):
     """Trust-region policy optimisation."""
 
+    config: TRPOConfig
+
     @classmethod
     def get_default_config(cls) -> TRPOConfig:
         """Default settings."""
         return TRPOConfig()
+
+    def actor(self) -> Actor:
+        """The present policy or policies."""
+        if self.config.policy == "gaussian":
+            return super().actor()
+        module = self.env_runner.module
+        if not self._shares_policy:
+            module.set_state(self.policy_state())
+        return ActingFlow(module.policy)
 
 
 class Reinforce(PolicyGradient):
@@ -119,12 +135,3 @@ class Reinforce(PolicyGradient):
     def get_default_config(cls) -> ReinforceConfig:
         """Default settings."""
         return ReinforceConfig()
-
-
-def _track(tracker: CoverageTracker, batch: EpisodeBatch) -> None:
-    """Show the tracker one environment's episodes, one after the other: their lengths differ."""
-    states, lengths = batch.next_obs[0], batch.lengths[0]
-    for episode, length in zip(states, lengths, strict=True):
-        ends = np.zeros((length, 1), dtype=bool)
-        ends[-1] = True
-        tracker.update(episode[:length, None], ends)

@@ -7,6 +7,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from expedition.algorithms.core.hyperparameters import Hyperparameter
 from expedition.algorithms.core.on_policy_config import TRUST_REGION_SETTINGS, OnPolicyConfig
+from expedition.algorithms.implicit_policy.flow import FLOW_SETTINGS
 
 
 class PolicyGradientConfig(OnPolicyConfig):
@@ -57,18 +58,44 @@ class TRPOConfig(PolicyGradientConfig):
         >>> algo = config.debugging(seed=0).build_algo()  # doctest: +SKIP
     """
 
-    HYPERPARAMETERS: ClassVar[Mapping[str, Hyperparameter]] = TRUST_REGION_SETTINGS
+    HYPERPARAMETERS: ClassVar[Mapping[str, Hyperparameter]] = {
+        **TRUST_REGION_SETTINGS,
+        "policy": Hyperparameter(
+            "gaussian",
+            "a Gaussian, or a normalising flow (then cg_damping 0.1, as in its released code)",
+            choices=("gaussian", "flow"),
+        ),
+        **FLOW_SETTINGS,
+    }
 
     def __init__(self, algo_class: type | None = None) -> None:
         from expedition.algorithms.trpo.algorithm import TRPO
 
         super().__init__(algo_class or TRPO)
 
+    def validate(self) -> None:
+        """Check the settings; see ``PolicyGradientConfig.validate``."""
+        super().validate()
+        if self.policy == "flow" and self.tasks:
+            raise ValueError(f"tasks={self.tasks}: a flow learns one environment; leave it at 0")
+
     def get_default_learner_class(self) -> type:
         """The learner of this method."""
+        if self.policy == "flow":
+            from expedition.algorithms.trpo.flow import FlowTRPOLearner
+
+            return FlowTRPOLearner
         from expedition.algorithms.trpo.learner import TRPOLearner
 
         return TRPOLearner
+
+    def get_default_rl_module_spec(self) -> RLModuleSpec:
+        """The module of this method."""
+        if self.policy == "flow":
+            from expedition.algorithms.trpo.flow import FlowModule
+
+            return RLModuleSpec(module_class=FlowModule)
+        return super().get_default_rl_module_spec()
 
 
 class ReinforceConfig(PolicyGradientConfig):

@@ -36,7 +36,7 @@ class PolicyGradientLearner(OnPolicyLearner):
         N is the largest number of steps of a task; all steps of a task weigh the same, padding
         nothing.
         """
-        rows = _Rows(batch.mask)
+        rows = StepRows(batch.mask)
         mask = self.tensor(rows.mask)
         weights = mask / mask.sum(1, keepdim=True)
         log_std = self.own_module.policy.floored_log_std(self._parameters()).detach()
@@ -104,7 +104,7 @@ class ReinforceLearner(PolicyGradientLearner):
         }
 
 
-class _Rows:
+class StepRows:
     """Puts the steps of each task ``[M, K, T, ...]`` one after the other, ``[M, N, ...]``."""
 
     def __init__(self, mask: np.ndarray) -> None:
@@ -116,6 +116,7 @@ class _Rows:
         self.mask = self(mask)
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
+        """Lay out ``[M, K, T, ...]`` as ``[M, N, ...]``, N the largest number of steps."""
         flat = array.reshape(len(array), -1, *array.shape[3:])
         if self._index is None:
             return flat

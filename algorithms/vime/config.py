@@ -24,6 +24,7 @@ class VIMEConfig(TRPOConfig):
     """
 
     HYPERPARAMETERS: ClassVar[Mapping[str, Hyperparameter]] = {
+        "policy": Hyperparameter("gaussian", "a Gaussian", choices=("gaussian",)),
         "intrinsic_coeff": Hyperparameter(
             1e-4, "η, weight of the bonus beside the reward", "released code", low=0
         ),
