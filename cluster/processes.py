@@ -17,7 +17,7 @@ from expedition.cluster.state import Cluster, boot_id
 
 MARKER = "EXPEDITION_CLUSTER"
 _PROC = Path("/proc")
-_GRACE_S = 5.0  # to end in order, before they are killed
+_GRACE_S = 3.0  # to end in order, before they are killed
 _POLL_S = 0.1
 
 

@@ -19,6 +19,7 @@ from expedition.cluster import wheel
 from expedition.cluster.dashboard import Dashboard
 from expedition.cluster.request import Request
 from expedition.platform.errors import UserError, unknown
+from expedition.platform.placement import require_room
 from expedition.platform.store import require_writable
 from expedition.platform.tracking import URI_VARIABLE
 
@@ -82,10 +83,11 @@ def submit(
         The job.
 
     Raises:
-        UserError: The cluster, the folder or the server's address cannot be used, or the run is
-            being made with other settings.
+        UserError: The cluster, the folder or the server's address cannot be used, no node can
+            hold a trial, or the run is being made with other settings.
     """
     dashboard.require_ray()
+    require_room(request.experiment, _living(dashboard), "the cluster")
     _check_storage(dashboard, storage)
     _check_tracking(tracking, say)
     entrypoint = request.entrypoint(str(storage))
@@ -243,6 +245,11 @@ def _explained(dashboard: Dashboard) -> Iterator[None]:
     except (RuntimeError, requests.RequestException) as error:
         lines = [line for line in str(error).splitlines() if line.strip()] or [""]
         raise UserError(f"the cluster at {dashboard.address}: {lines[0]}") from error
+
+
+def _living(dashboard: Dashboard) -> list[dict[str, float]]:
+    """List the resources of every living node."""
+    return [node["resources_total"] for node in dashboard.nodes() if node["state"] == "ALIVE"]
 
 
 def _check_storage(dashboard: Dashboard, storage: Path) -> None:

@@ -30,7 +30,7 @@ class Trial:
         env_config: Keyword arguments of the environment.
         config: Settings of the algorithm, over its defaults.
         budget: Environment steps to make, at least.
-        resources: ``{"cpus": float, "gpus": float}``.
+        resources: ``{"cpus": float, "gpus": float}``, and ``strategy`` where it is chosen.
         checkpoint_every: Training iterations between checkpoints.
         point: Name of the sweep point, ``None`` outside sweeps.
         search: Values that the sweep chose, by setting; they are part of ``config`` as well.
@@ -45,7 +45,7 @@ class Trial:
     env_config: Mapping[str, Any]
     config: Mapping[str, Any]
     budget: int
-    resources: Mapping[str, float]
+    resources: Mapping[str, Any]
     checkpoint_every: int
     point: str | None = None
     search: Mapping[str, Any] = field(default_factory=dict)
@@ -148,6 +148,6 @@ def trial_of(experiment: Experiment, task: str, variant: str, seed: int) -> Tria
         env_config=experiment.env_config_of(task),
         config=experiment.config_of(variant),
         budget=experiment.budget_of(variant),
-        resources=experiment.resources.model_dump(),
+        resources=experiment.resources.model_dump(exclude_none=True),
         checkpoint_every=experiment.checkpoint_every,
     )

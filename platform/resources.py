@@ -12,8 +12,9 @@ from expedition.platform.plan import Trial
 def request_for(trial: Trial) -> PlacementGroupFactory:
     """Ask for the resources of a trial.
 
-    The trial's own process gets ``resources`` of the experiment; remote env runners and learners,
-    if its configuration has any, get what RLlib asks for them.
+    The trial's own process gets ``resources`` of the experiment; remote env runners, learners and
+    a method's own actors, if its configuration has any, get what the method asks for them. They
+    are placed as ``resources.strategy`` says or, without it, as the method does.
 
     Args:
         trial: The trial.
@@ -32,4 +33,5 @@ def request_for(trial: Trial) -> PlacementGroupFactory:
         raise UserError(f"{trial.variant} ({trial.algorithm}): {message}") from error
     main = {"CPU": float(trial.resources["cpus"]), "GPU": float(trial.resources["gpus"])}
     remote = [dict(bundle) for bundle in theirs.bundles[1:]]
-    return PlacementGroupFactory([{k: v for k, v in main.items() if v}, *remote])
+    strategy = trial.resources.get("strategy") or theirs.strategy
+    return PlacementGroupFactory([{k: v for k, v in main.items() if v}, *remote], strategy=strategy)

@@ -71,10 +71,18 @@ class Variant(Strict):
 
 
 class Resources(Strict):
-    """What one trial asks Ray for: CPU cores and GPUs (a fraction shares one)."""
+    """What one trial asks Ray for.
+
+    Attributes:
+        cpus: CPU cores of its own process.
+        gpus: GPUs of it; a fraction shares one.
+        strategy: How its remote runners and actors are placed: ``PACK`` on as few nodes as can
+            be, ``SPREAD`` over as many. The method's own when not given.
+    """
 
     cpus: float = Field(default=1, gt=0)
     gpus: float = Field(default=0, ge=0)
+    strategy: Literal["PACK", "SPREAD"] | None = None
 
 
 class Metric(Strict):

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 from ray.tune.search import BasicVariantGenerator
 
-from expedition.platform.errors import UserError
 from expedition.platform.interrupt import Interruption, interruptible
-from expedition.platform.plan import Trial, trial_of, trials_of
+from expedition.platform.placement import require_room
+from expedition.platform.plan import Trial, trials_of
 from expedition.platform.progress import Progress
 from expedition.platform.reporter import Reporter
-from expedition.platform.resources import request_for
 from expedition.platform.session import ray_session
 from expedition.platform.spec import Experiment
 from expedition.platform.store import DONE, PENDING, RUNNING, RunFolder
@@ -58,7 +57,8 @@ def run_trials(
         ray_session(options.address, debug=options.debug),
         interruptible(announce, folder.stop) as stopper,
     ):
-        require_room(experiment, options.address)
+        place = "this machine" if options.address is None else "the cluster"
+        require_room(experiment, living_nodes(), place)
         progress = Progress(
             f"{experiment.name} ({experiment.preset})",
             sweep.metric if sweep else experiment.headline[1],
@@ -102,29 +102,11 @@ def _tune(
     folder.remove_scratch()
 
 
-def require_room(experiment: Experiment, address: str | None) -> None:
-    """Refuse trials that this machine can never hold: Tune would wait for them without a word.
-
-    Args:
-        experiment: The resolved experiment.
-        address: Ray cluster; one that is not this machine may still grow, and is not judged.
-
-    Raises:
-        UserError: Names what is asked for and what there is.
-    """
+def living_nodes() -> list[dict[str, float]]:
+    """List the resources of every living node."""
     import ray
 
-    if address is not None:
-        return
-    there = ray.cluster_resources()
-    for variant in experiment.variants:
-        trial = trial_of(experiment, next(iter(experiment.tasks)), variant, experiment.seeds[0])
-        for kind, amount in request_for(trial).required_resources.items():
-            if amount > there.get(kind, 0.0):
-                raise UserError(
-                    f"a trial of {variant} needs {amount:g} {kind}s and this machine has"
-                    f" {there.get(kind, 0.0):g}: lower resources.{kind.lower()}s or its runners"
-                )
+    return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
 
 
 def slots(cpus: float, gpus: float) -> int:

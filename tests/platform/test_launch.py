@@ -153,7 +153,7 @@ def test_a_setting_that_is_not_allowed_is_one_line_before_anything_runs(tmp_path
 
 def test_a_trial_that_can_never_fit_is_refused(tmp_path: Path) -> None:
     huge = fake_experiment(resources={"cpus": 64, "gpus": 0})
-    with pytest.raises(UserError, match="a trial of low needs 64 CPUs and this machine has 2"):
+    with pytest.raises(UserError, match="a trial of low needs 64 CPUs and this machine has 2 CPUs"):
         launch(huge, _options(tmp_path))
 
 
