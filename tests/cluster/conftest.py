@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from quick_spec import PLUGIN, write_spec
 
-from expedition.cluster import local, state
+from expedition.cluster import local, processes, state
 from expedition.cluster.state import Cluster, plan_nodes
 
 
@@ -45,6 +45,9 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster,
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(state.HOME_VARIABLE, str(home))
             local.down()
+        assert processes.members(cluster) == []
+        assert not cluster.scratch.exists()
+        assert not any((home / "cluster").glob("*.json"))
 
 
 @pytest.fixture
