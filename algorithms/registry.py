@@ -28,6 +28,10 @@ _BUILT_IN = {
     "a2c": Registration(
         "expedition.algorithms.ppo:A2CConfig", "synchronous advantage actor-critic"
     ),
+    "cem": Registration(
+        "expedition.algorithms.cem:CEMConfig",
+        "the cross-entropy method over the parameters of a policy",
+    ),
     "count": Registration(
         "expedition.algorithms.intrinsic:CountConfig", "SAC on visit counts of a grid of states"
     ),
@@ -54,6 +58,10 @@ _BUILT_IN = {
     "maml": Registration(
         "expedition.algorithms.maml:MAMLConfig",
         "model-agnostic meta-learning with TRPO; bias transformation, learned steps",
+    ),
+    "nbp": Registration(
+        "expedition.algorithms.implicit_policy.nbp:NBPConfig",
+        "a policy without a density, of noisy parameters and dropout, by Q-values and a classifier",
     ),
     "nfp": Registration(
         "expedition.algorithms.implicit_policy.nfp:NFPConfig",

@@ -18,6 +18,7 @@ METHODS = (
     "ppo",
     "nfp",
     "a2c",
+    "cem",
 )
 
 
