@@ -42,12 +42,13 @@ class AntSpeedEnv(AntEnv):
 
     ## Reward
 
-    | term      | value                                                   |
-    |-----------|---------------------------------------------------------|
-    | `speed`   | length of the torso's mean velocity v in x and y over the step; ``"forward"``: v_x |
-    | `control` | ``-control_cost |a|^2``                                 |
+    | term      | value                                                      |
+    |-----------|------------------------------------------------------------|
+    | `speed`   | ``|v|``, or v_x with ``reward="forward"``; v as below       |
+    | `control` | ``-control_cost |a|^2``                                    |
 
-    The reward is their sum; every step's ``info["reward_terms"]`` has both.
+    The reward is their sum; every step's ``info["reward_terms"]`` has both. v is the mean velocity
+    of the torso over the step, in the plane.
 
     ## Episodes
     Start as ``Ant-v5``, at the origin with noise: uniform within ``start_noise`` on positions,
