@@ -75,3 +75,8 @@ for _name in ("AntSpeed", "AntHallway"):
         entry_point=f"expedition.envs.ant_run:{_name}Env",
         max_episode_steps=1_000,
     )
+gym.register(
+    id="expedition/StochasticSwimmer-v0",
+    entry_point="expedition.envs.swimmer:StochasticSwimmerEnv",
+    max_episode_steps=1_000,
+)

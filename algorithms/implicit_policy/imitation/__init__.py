@@ -1,0 +1,1 @@
+"""Imitation of trajectories, by likelihood and by a discriminator."""
