@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
@@ -14,9 +12,7 @@ from numpy.typing import NDArray
 from expedition.envs.array_env import RENDER_FPS
 from expedition.envs.array_world import Array, ArrayWorld, Flags
 from expedition.envs.coverage import CoverageTracker
-from expedition.envs.plain_state import pack, unpack
-
-Seed = int | Sequence[int | None] | None
+from expedition.envs.vector_seeds import CopyGenerators, Seed, reset_mask
 
 
 class ArrayVectorEnv(VectorEnv[Array, NDArray[np.float32], NDArray[Any]]):
@@ -55,7 +51,7 @@ class ArrayVectorEnv(VectorEnv[Array, NDArray[np.float32], NDArray[Any]]):
         self.max_episode_steps = max_episode_steps
         self.render_mode = render_mode
         self._elapsed = np.zeros(self.num_envs, dtype=np.int64)
-        self._generators: list[np.random.Generator | None] = [None] * self.num_envs
+        self._generators = CopyGenerators(self.num_envs)
         self._trails: list[list[Array]] = [[] for _ in range(self.num_envs)]  # for frames only
 
     def reset(
@@ -73,10 +69,8 @@ class ArrayVectorEnv(VectorEnv[Array, NDArray[np.float32], NDArray[Any]]):
         Raises:
             ValueError: If the mask or the list of seeds is not of shape (n,).
         """
-        mask = np.asarray((options or {}).get("reset_mask", np.ones(self.num_envs, dtype=bool)))
-        if mask.shape != (self.num_envs,) or mask.dtype != bool:
-            raise ValueError(f"reset_mask must hold {self.num_envs} booleans, got {mask!r}")
-        self._seed(seed, mask)
+        mask = reset_mask(options, self.num_envs)
+        self._generators.seed(seed, mask)
         self._reset(mask)
         return self.world.observations(), {}
 
@@ -130,7 +124,7 @@ class ArrayVectorEnv(VectorEnv[Array, NDArray[np.float32], NDArray[Any]]):
         return {
             "world": self.world.state_dict(),
             "elapsed": self._elapsed.copy(),
-            "generators": pack(self._generators, "generators"),
+            "generators": self._generators.packed(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -145,23 +139,12 @@ class ArrayVectorEnv(VectorEnv[Array, NDArray[np.float32], NDArray[Any]]):
             )
         self.world.load_state_dict(state["world"])
         self._elapsed = np.array(state["elapsed"])
-        self._generators = unpack(state["generators"], self._generators, "generators")
+        self._generators.load(state["generators"])
         self._trails = [[place] for place in self.world.places()]
-
-    def _seed(self, seed: Seed, mask: Flags) -> None:
-        if isinstance(seed, int | np.integer):
-            seed = [int(seed) + copy for copy in range(self.num_envs)]
-        if seed is not None and len(seed) != self.num_envs:
-            raise ValueError(f"expected {self.num_envs} seeds, got {len(seed)}")
-        for copy in map(int, np.flatnonzero(mask)):
-            own = None if seed is None else seed[copy]
-            if own is not None or self._generators[copy] is None:
-                self._generators[copy] = seeding.np_random(own)[0]
 
     def _reset(self, mask: Flags) -> None:
         agents = np.flatnonzero(mask)
-        generators = [g for g, chosen in zip(self._generators, mask, strict=True) if g and chosen]
-        self.world.start(agents, generators)
+        self.world.start(agents, self._generators.of(mask))
         self._elapsed[agents] = 0
         if self.render_mode is not None:
             places = self.world.places()

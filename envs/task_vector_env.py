@@ -6,18 +6,15 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from expedition.envs.coverage import CoverageTracker
-from expedition.envs.plain_state import pack, unpack
 from expedition.envs.task_env import RENDER_FPS, checked_tasks
 from expedition.envs.task_world import Array, Flags, TaskWorld
 from expedition.envs.tasks import Split, draw_tasks
-
-Seed = int | Sequence[int | None] | None
+from expedition.envs.vector_seeds import CopyGenerators, Seed, reset_mask
 
 
 class WorldVectorEnv(VectorEnv[Array, NDArray[np.float32], NDArray[Any]]):
@@ -65,7 +62,7 @@ class WorldVectorEnv(VectorEnv[Array, NDArray[np.float32], NDArray[Any]]):
         self.max_episode_steps = max_episode_steps
         self.render_mode = render_mode
         self._elapsed = np.zeros(self.num_envs, dtype=np.int64)
-        self._generators: list[np.random.Generator | None] = [None] * self.num_envs
+        self._generators = CopyGenerators(self.num_envs)
         first = np.asarray(self.tasks("train")[0] if task is None else task)
         self.set_tasks(np.repeat(first[None], self.num_envs, axis=0))
 
@@ -96,10 +93,8 @@ class WorldVectorEnv(VectorEnv[Array, NDArray[np.float32], NDArray[Any]]):
         Raises:
             ValueError: If the mask or the list of seeds is not of shape (n,).
         """
-        mask = np.asarray((options or {}).get("reset_mask", np.ones(self.num_envs, dtype=bool)))
-        if mask.shape != (self.num_envs,) or mask.dtype != bool:
-            raise ValueError(f"reset_mask must hold {self.num_envs} booleans, got {mask!r}")
-        self._seed(seed, mask)
+        mask = reset_mask(options, self.num_envs)
+        self._generators.seed(seed, mask)
         self._reset(mask)
         return self.world.observations(), {"reached": self.world.reached(), "_reached": mask.copy()}
 
@@ -146,7 +141,7 @@ class WorldVectorEnv(VectorEnv[Array, NDArray[np.float32], NDArray[Any]]):
             "world": self.world.state_dict(),
             "next_tasks": self._next_tasks.copy(),
             "elapsed": self._elapsed.copy(),
-            "generators": pack(self._generators, "generators"),
+            "generators": self._generators.packed(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -162,22 +157,11 @@ class WorldVectorEnv(VectorEnv[Array, NDArray[np.float32], NDArray[Any]]):
         self.world.load_state_dict(state["world"])
         self._next_tasks = np.array(state["next_tasks"])
         self._elapsed = np.array(state["elapsed"])
-        self._generators = unpack(state["generators"], self._generators, "generators")
-
-    def _seed(self, seed: Seed, mask: Flags) -> None:
-        if isinstance(seed, int | np.integer):
-            seed = [int(seed) + copy for copy in range(self.num_envs)]
-        if seed is not None and len(seed) != self.num_envs:
-            raise ValueError(f"expected {self.num_envs} seeds, got {len(seed)}")
-        for copy in map(int, np.flatnonzero(mask)):
-            own = None if seed is None else seed[copy]
-            if own is not None or self._generators[copy] is None:
-                self._generators[copy] = seeding.np_random(own)[0]
+        self._generators.load(state["generators"])
 
     def _reset(self, mask: Flags) -> None:
         agents = np.flatnonzero(mask)
-        generators = [g for g, chosen in zip(self._generators, mask, strict=True) if g and chosen]
-        self.world.start(agents, self._next_tasks[agents], generators)
+        self.world.start(agents, self._next_tasks[agents], self._generators.of(mask))
         self._elapsed[agents] = 0
 
 

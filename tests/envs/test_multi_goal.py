@@ -147,6 +147,26 @@ def test_a_tracker_in_the_middle_of_an_episode_continues_from_its_state():
         half.update(np.zeros((1, 2, 2)), np.zeros((1, 2), dtype=bool))
 
 
+def test_a_mask_resets_some_copies_and_leaves_the_others_random_numbers():
+    masked, plain = gym.make_vec(ID, 3), gym.make_vec(ID, 3)
+    first = masked.reset(seed=5)[0]
+    np.testing.assert_array_equal(plain.reset(seed=[5, 6, 7])[0], first)
+    mask = np.array([False, True, False])
+    found = masked.reset(options={"reset_mask": mask})[0]
+    np.testing.assert_array_equal(found[~mask], first[~mask])
+    again = plain.reset()[0]
+    np.testing.assert_array_equal(found[mask], again[mask])
+    np.testing.assert_array_equal(
+        masked.reset(options={"reset_mask": ~mask})[0][~mask], again[~mask]
+    )
+    with pytest.raises(ValueError, match="expected 3 seeds, got 2"):
+        masked.reset(seed=[1, 2])
+    with pytest.raises(ValueError, match="reset_mask must hold 3 booleans"):
+        masked.reset(options={"reset_mask": np.ones(2, dtype=bool)})
+    with pytest.raises(ValueError, match="max_episode_steps must be at least 1, got 0"):
+        gym.make_vec(ID, 2, max_episode_steps=0)
+
+
 def test_an_unknown_form():
     with pytest.raises(ValueError, match=r"form must be one of .*, got '2019'"):
         MultiGoalEnv("2019")
