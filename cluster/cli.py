@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as encoding
+import re
 import shlex
 import signal
 import sys
@@ -28,6 +29,7 @@ JobName = Annotated[
     str | None,
     typer.Argument(metavar="JOB", help="A job's id, or its run; the newest if not given."),
 ]
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "RUNNING": "cyan", "STOPPED": "yellow"}
 
 
@@ -128,11 +130,11 @@ def submit(
     from expedition.cluster.request import read
     from expedition.platform.session import quiet
 
-    quiet("--debug" in sys.argv)
     dashboard = connect(address)
     dashboard.require_ray()
-    request = read(command)
     place = _storage(storage, dashboard.local)
+    quiet("--debug" in sys.argv)  # imports RLlib, which takes seconds: after what is quick to tell
+    request = read(command)
     job = submission.submit(
         dashboard, request, place, tracking or submission.default_tracking(),
         lambda line: typer.echo(line, err=json),
@@ -154,8 +156,12 @@ def _storage(chosen: Path | None, local: bool) -> Path:
     """Choose the results folder of a job.
 
     Raises:
-        UserError: The nodes of a cluster elsewhere cannot know which folder is meant.
+        UserError: It is no folder, or the nodes of a cluster elsewhere cannot know which.
     """
+    if chosen is not None and _URI.match(str(chosen)):
+        raise UserError(
+            f"--storage {chosen}: an object store is no folder: name one that every node sees"
+        )
     if chosen is None and not local:
         raise UserError(
             "--storage is needed: the folder for results that every node of the cluster sees"
