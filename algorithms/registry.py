@@ -35,6 +35,10 @@ _BUILT_IN = {
     "count": Registration(
         "expedition.algorithms.intrinsic:CountConfig", "SAC on visit counts of a grid of states"
     ),
+    "ddpg": Registration(
+        "expedition.algorithms.implicit_policy.ddpg:DDPGConfig",
+        "deep deterministic policy gradient with adaptive parameter noise",
+    ),
     "diayn": Registration(
         "expedition.algorithms.intrinsic:DIAYNConfig",
         "SAC on how well a discriminator tells its skills apart",
@@ -96,6 +100,10 @@ _BUILT_IN = {
     "smm": Registration(
         "expedition.algorithms.smm:SMMConfig",
         "state marginal matching on SAC; SM4 with num_skills > 1",
+    ),
+    "sql": Registration(
+        "expedition.algorithms.implicit_policy.sql:SQLConfig",
+        "soft Q-learning with a sampler trained by Stein variational gradient descent",
     ),
     "trpo": Registration(
         "expedition.algorithms.trpo:TRPOConfig",

@@ -73,7 +73,8 @@ class OffPolicyLearner(TorchLearner):
         self.replay.add(self.prepare(transitions))
         for _update in range(num_updates):
             self._means.add(self._step(self.replay.sample(self.config.train_batch_size)))
-        self.updates += num_updates
+            self.updates += 1
+            self.after_gradient_step()
         if not self._means.is_finite():
             bad = {k: v for k, v in self._means.pop().items() if not math.isfinite(v)}
             raise NonFiniteLossError(bad, env_steps, self.updates)
@@ -97,6 +98,9 @@ class OffPolicyLearner(TorchLearner):
             Scalars to report, always under the same names.
         """
         raise NotImplementedError
+
+    def after_gradient_step(self) -> None:
+        """What follows every gradient step and is not to be compiled with it; here nothing."""
 
     def compute_loss_for_module(self, **kwargs: Any) -> Tensor:
         """Not used: ``gradient_step`` computes every loss."""
