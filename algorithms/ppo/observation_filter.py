@@ -16,35 +16,35 @@ class ObservationFilter(nn.Module):
     """
 
     mean: Tensor
-    squares: Tensor
+    variance: Tensor
     count: Tensor
 
     def __init__(self, dim: int, clip: float | None) -> None:
         super().__init__()
         self.clip = clip
-        self.register_buffer("mean", torch.zeros(dim, dtype=torch.float64))
-        self.register_buffer("squares", torch.zeros(dim, dtype=torch.float64))
-        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+        # Not float64: RLlib restores numbers as float32, and a resumed run is to be the same run.
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("variance", torch.ones(dim))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     def forward(self, obs: Tensor) -> Tensor:
         """Filter ``obs`` ``[B, dim]``."""
         if self.clip is None:
             return obs
-        variance = self.squares / self.count.clamp(min=1)
         # A coordinate that has never moved stays as it is.
-        inverse = torch.where(variance > 1e-8, variance, 1.0).rsqrt()
-        centred = (obs - self.mean) * inverse
-        return centred.clamp(-self.clip, self.clip).to(obs.dtype)
+        inverse = torch.where(self.variance > 1e-8, self.variance, 1.0).rsqrt()
+        return ((obs - self.mean) * inverse).clamp(-self.clip, self.clip)
 
     @torch.no_grad()
     def update(self, obs: Tensor) -> None:
         """Take in ``obs`` ``[B, dim]``. Source: Chan et al. 1979, combination of two samples."""
         if self.clip is None:
             return
-        batch = obs.double()
+        batch, mean, variance = obs.double(), self.mean.double(), self.variance.double()
         total = self.count + len(batch)
-        delta = batch.mean(0) - self.mean
-        self.squares += (batch - batch.mean(0)).square().sum(0)
-        self.squares += delta.square() * self.count * len(batch) / total
-        self.mean += delta * len(batch) / total
+        share = len(batch) / total
+        delta = batch.mean(0) - mean
+        spread = batch.var(0, correction=0) - variance + delta.square() * (1 - share)
+        self.mean.copy_(mean + delta * share)
+        self.variance.copy_(variance + spread * share)
         self.count.copy_(total)
