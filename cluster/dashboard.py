@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ADDRESS_VARIABLE = "RAY_API_SERVER_ADDRESS"  # Ray's own name for it
 _TIMEOUT_S = 10.0
+_MANY = 10_000  # nodes that are listed; Ray lists a hundred unless told
 _DEFAULT_TOKEN = "~/.ray/auth_token"
 
 
@@ -136,7 +137,7 @@ class Dashboard:
         Returns:
             ``node_name``, ``state`` (``ALIVE`` or ``DEAD``), ``resources_total`` and more of each.
         """
-        answer = self.get("/api/v0/nodes?detail=1")
+        answer = self.get(f"/api/v0/nodes?detail=1&limit={_MANY}")
         return list(answer["data"]["result"]["result"])
 
     def jobs(self) -> JobSubmissionClient:
