@@ -32,6 +32,10 @@ _BUILT_IN = {
         "expedition.algorithms.cem:CEMConfig",
         "the cross-entropy method over the parameters of a policy",
     ),
+    "clone": Registration(
+        "expedition.algorithms.implicit_policy.imitation:CloneConfig",
+        "imitation by maximum likelihood, with a flow or a Gaussian",
+    ),
     "count": Registration(
         "expedition.algorithms.intrinsic:CountConfig", "SAC on visit counts of a grid of states"
     ),
@@ -46,6 +50,10 @@ _BUILT_IN = {
     "disagreement": Registration(
         "expedition.algorithms.intrinsic:DisagreementConfig",
         "SAC on the disagreement of an ensemble of dynamics models",
+    ),
+    "gan_imitation": Registration(
+        "expedition.algorithms.implicit_policy.imitation:GANImitationConfig",
+        "imitation by a discriminator, with a policy without a density or a Gaussian",
     ),
     "icm": Registration(
         "expedition.algorithms.intrinsic:ICMConfig",

@@ -86,6 +86,10 @@ class ActionScaler:
         """Scale ``actions`` ``[..., A]``."""
         return actions if self._is_identity else self._centre + self._half_width * actions
 
+    def inverse(self, actions: np.ndarray) -> np.ndarray:
+        """Undo the scaling of ``actions`` ``[..., A]``."""
+        return actions if self._is_identity else (actions - self._centre) / self._half_width
+
 
 def check_spaces(observation_space: gym.Space, action_space: gym.Space) -> None:
     """Raise ``ValueError`` unless observations are a flat box and actions a bounded flat box."""
