@@ -46,7 +46,11 @@ def check(experiment: Experiment, where: Where = ".".join) -> Experiment:
     }
     shared = _share_out(experiment, configs, where)
     for name, config in configs.items():
-        _check_settings(shared, experiment.variants[name].config, name, config, where)
+        variant = experiment.variants[name]
+        for stage in experiment.stages_of(name):
+            fresh = _new_config(variant.algorithm, where(("variants", name, "algorithm")))
+            at_stage = dict(shared.variants[name].stages.get(stage or "", {}))
+            _check_settings(shared, (variant.config, at_stage), name, stage, fresh, where)
     known = {key for config in configs.values() for key in _settings(config)}
     for key in experiment.search:
         if key.split(".")[0] not in known:
@@ -59,26 +63,42 @@ def _check_environment(experiment: Experiment, where: Where) -> Declared:
     """Make the environment of every task once; return what they declare, together."""
     from expedition.envs.declared import Declared, declared
 
-    _find_environment(experiment.env, where(("env",)))
-    valid = _environment_settings(experiment.env)
-    found = []
-    for task, own in experiment.tasks.items():
-        settings = experiment.env_config_of(task)
-        for key in settings:
-            if valid is not None and key not in valid:
-                place = where(("tasks", task, key) if key in own else ("env_config", key))
-                raise unknown(f"{experiment.env} setting", key, valid, place)
-        try:
-            found.append(declared(experiment.env, settings))
-        except Exception as error:  # whatever a third party's constructor raises
-            place = where(("tasks", task) if own else ("env_config",))
-            reason = str(error).partition(" was raised from the environment creator")[0]
-            raise UserError(f"{place}: {experiment.env} refuses its settings: {reason}") from error
+    stages: list[str | None] = [*experiment.stages] or [None]
+    found: list[Declared] = []
+    for stage in stages:
+        env = experiment.env_of(stage)
+        of_stage = ("stages", stage) if stage and experiment.stages[stage].env else ()
+        _find_environment(env, where((*of_stage, "env")))
+        valid = _environment_settings(env)
+        for task in experiment.tasks:
+            settings = experiment.env_config_of(task, stage)
+            for key in settings:
+                if valid is not None and key not in valid:
+                    place = where(_place_of(experiment, task, stage, key))
+                    raise unknown(f"{env} setting", key, valid, place)
+            try:
+                found.append(declared(env, settings))
+            except Exception as error:  # whatever a third party's constructor raises
+                place = where(_place_of(experiment, task, stage))
+                reason = str(error).partition(" was raised from the environment creator")[0]
+                raise UserError(f"{place}: {env} refuses its settings: {reason}") from error
     return Declared(
         tuple(sorted({name for one in found for name in one.metrics})),
         {name: dimensions for one in found for name, dimensions in one.arrays.items()},
         tuple(dict.fromkeys(name for one in found for name in one.reward_terms)),
     )
+
+
+def _place_of(
+    experiment: Experiment, task: str, stage: str | None, key: str | None = None
+) -> tuple[str, ...]:
+    """Return where a setting of the environment was written, or where settings were."""
+    end = () if key is None else (key,)
+    at_stage = experiment.stages[stage].env_config if stage else {}
+    if stage and (experiment.stages[stage].env or key in at_stage or (not key and at_stage)):
+        return ("stages", stage, "env_config", *end)
+    own = experiment.tasks[task]
+    return ("tasks", task, *end) if key in own or (not key and own) else ("env_config", *end)
 
 
 def _environment_settings(env: str) -> list[str] | None:
@@ -125,7 +145,10 @@ def _new_config(algorithm: str, place: str) -> AlgorithmConfig:
 
 def _settings(config: AlgorithmConfig) -> list[str]:
     """Return the settings a config takes: its declared hyperparameters and RLlib's own."""
-    return [name for name in vars(config) if not name.startswith("_")]
+    own = [name for name in vars(config) if not name.startswith("_")]
+    # Some of RLlib's are properties, such as train_batch_size_per_learner.
+    members = inspect.getmembers(type(config), lambda member: isinstance(member, property))
+    return own + [name for name, member in members if member.fset]
 
 
 def _share_out(
@@ -147,7 +170,31 @@ def _share_out(
         name: variant.model_copy(update={"config": own[name]})
         for name, variant in experiment.variants.items()
     }
-    return experiment.model_copy(update={"config": common, "variants": variants})
+    shared = experiment.model_copy(update={"config": common, "variants": variants})
+    for stage in experiment.stages:
+        shared = _share_out_stage(shared, stage, configs, where)
+    return shared
+
+
+def _share_out_stage(
+    experiment: Experiment, stage: str, configs: Mapping[str, AlgorithmConfig], where: Where
+) -> Experiment:
+    """Move settings of a stage to the variants that have the stage and the setting."""
+    variants = dict(experiment.variants)
+    for key, value in experiment.stages[stage].config.items():
+        takers = [name for name, config in configs.items() if _takes(config, key)]
+        if not takers:
+            names = [name for config in configs.values() for name in _declared(config)]
+            raise unknown("setting", key, names, where(("stages", stage, "config", key)))
+        for name in takers:
+            variant = variants[name]
+            if stage in experiment.stages_of(name):
+                own = deep_merge({key: value}, variant.stages.get(stage, {}))
+                stages = {**variant.stages, stage: own}
+                variants[name] = variant.model_copy(update={"stages": stages})
+    emptied = experiment.stages[stage].model_copy(update={"config": {}})
+    stages = {**experiment.stages, stage: emptied}
+    return experiment.model_copy(update={"stages": stages, "variants": variants})
 
 
 def _takes(config: AlgorithmConfig, key: str) -> bool:
@@ -160,8 +207,9 @@ def _takes(config: AlgorithmConfig, key: str) -> bool:
 
 def _check_settings(
     experiment: Experiment,
-    typed: Mapping[str, Any],
+    typed: tuple[Mapping[str, Any], Mapping[str, Any]],
     name: str,
+    stage: str | None,
     config: AlgorithmConfig,
     where: Where,
 ) -> None:
@@ -169,17 +217,21 @@ def _check_settings(
 
     Args:
         experiment: The experiment with common settings shared out.
-        typed: The settings written at the variant itself.
+        typed: The settings written at the variant itself, and those of the stage.
         name: The variant.
+        stage: The stage, if there are any.
         config: A new config of its algorithm; is filled in.
         where: Names the place of a key in messages.
     """
 
     def place(key: str) -> str:
-        return where(("variants", name, "config", key) if key in typed else ("config", key))
+        of_variant, of_stage = typed
+        if stage and key in of_stage:
+            return where(("stages", stage, "config", key))
+        return where(("variants", name, "config", key) if key in of_variant else ("config", key))
 
     algorithm = experiment.variants[name].algorithm
-    settings = experiment.config_of(name)
+    settings = experiment.config_of(name, stage)
     valid = _settings(config)
     for key in settings:
         if key not in valid:
@@ -187,7 +239,9 @@ def _check_settings(
             raise unknown(f"{algorithm} setting", key, names, place(key))
     try:
         task = next(iter(experiment.tasks))
-        config.environment(experiment.env, env_config=experiment.env_config_of(task))
+        config.environment(
+            experiment.env_of(stage), env_config=experiment.env_config_of(task, stage)
+        )
         config.update_from_dict(settings)
         config.validate()
     except (ValueError, TypeError) as error:
