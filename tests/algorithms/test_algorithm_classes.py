@@ -17,6 +17,9 @@ METHODS = (
     "vime",
     "ppo",
     "nfp",
+    "nbp",
+    "ddpg",
+    "sql",
     "a2c",
     "cem",
 )
