@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from expedition.platform.cli import inspect, judge, launch, show
+from expedition.platform.cli import dataset, inspect, judge, launch, show
 from expedition.platform.errors import UserError
 
 USER_ERROR = 2
@@ -48,7 +48,7 @@ def _root(
     """Options of every command; both are handled before a command starts."""
 
 
-for _commands in (show, launch, judge, inspect):
+for _commands in (show, launch, judge, inspect, dataset):
     _commands.register(app)
 for _point in sorted(entry_points(group=COMMANDS), key=lambda point: point.name):
     _point.load()(app)
