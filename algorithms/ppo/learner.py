@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from expedition.algorithms.core.errors import NonFiniteLossError
 from expedition.algorithms.ppo.advantages import AdvantageEstimation
+from expedition.algorithms.ppo.flat_parameters import FlatParameters
 
 COMPONENT_SCHEDULE = "schedule"
 Rows = dict[str, Tensor]
@@ -58,16 +59,16 @@ class PPOLearner(PPOTorchLearner):
 
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
         """Adam over policy and values."""
-        parameters = self.get_parameters(self.module[module_id])
-        self.optimizer = self.make_optimizer(parameters)
+        self.flat = FlatParameters(list(self.module[module_id].parameters()))
+        self.optimizer = self.make_optimizer([self.flat.values])
         self.register_optimizer(
             module_id=module_id,
             optimizer=self.optimizer,
-            params=parameters,
+            params=[self.flat.values],
             lr_or_lr_schedule=config.lr,
         )
 
-    def make_optimizer(self, parameters: Collection[nn.Parameter]) -> torch.optim.Optimizer:
+    def make_optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         """Its step size is RLlib's to set."""
         return torch.optim.Adam(parameters, eps=self.config.adam_epsilon, fused=True)
 
@@ -176,12 +177,16 @@ class PPOLearner(PPOTorchLearner):
             self.updates = int(own["updates"])
             self.curr_kl_coeffs_per_module[DEFAULT_MODULE_ID].data.fill_(own["kl_coeff"])
 
+    def compute_gradients(
+        self, loss_per_module: dict[str, Tensor], **kwargs: Any
+    ) -> dict[Any, Tensor]:
+        """The gradient of the loss, as one tensor."""
+        return self.flat.backward(loss_per_module[DEFAULT_MODULE_ID])
+
     def postprocess_gradients(self, gradients_dict: dict[Any, Tensor]) -> dict[Any, Tensor]:
         """Clip the norm of the whole gradient."""
         if self.config.grad_clip is not None:
-            nn.utils.clip_grad_norm_(
-                self.optimizer.param_groups[0]["params"], self.config.grad_clip
-            )
+            nn.utils.clip_grad_norm_(self.flat.values, self.config.grad_clip)
         return gradients_dict
 
     def apply_gradients(self, gradients_dict: dict[Any, Tensor]) -> None:
@@ -269,7 +274,7 @@ class PPOLearner(PPOTorchLearner):
 class A2CLearner(PPOLearner):
     """One step along the gradient of mean(A log π) a batch. Source: Mnih et al. 2016, sec. 4."""
 
-    def make_optimizer(self, parameters: Collection[nn.Parameter]) -> torch.optim.Optimizer:
+    def make_optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         """RMSprop with the decay and ε of baselines."""
         return torch.optim.RMSprop(parameters, alpha=0.99, eps=self.config.adam_epsilon)
 

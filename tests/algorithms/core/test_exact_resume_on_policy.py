@@ -36,7 +36,7 @@ def train(*arguments: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["maml", "rl2", "trpo", "vime"])
+@pytest.mark.parametrize("method", ["maml", "rl2", "trpo", "vime", "nfp"])
 def test_a_run_resumed_in_a_new_process_equals_the_run_never_stopped(tmp_path: Path, method: str):
     through, half, resumed = (str(tmp_path / name) for name in ("through", "half", "resumed"))
     whole = train(method, "4", through)
