@@ -33,7 +33,9 @@ class Checkpoint:
         iteration: Training iterations made.
         env_steps: Environment steps made.
         seconds: Wall-clock seconds of training behind it.
-        trial: The trial it is of.
+        trial: The trial it is of; of one with stages, the stage as a trial.
+        stage: Number of the stage, from 0.
+        stage_start: Environment steps made before the stage.
     """
 
     path: Path
@@ -41,6 +43,8 @@ class Checkpoint:
     env_steps: int
     seconds: float
     trial: Trial
+    stage: int = 0
+    stage_start: int = 0
 
 
 def publish(
@@ -51,7 +55,8 @@ def publish(
     Args:
         folder: Folder of the trial's checkpoints.
         trial: The trial.
-        position: ``{"iteration": int, "env_steps": int, "seconds": float}``.
+        position: ``{"iteration": int, "env_steps": int, "seconds": float, "stage": int,
+            "stage_start": int}``.
         save: Called with the folder to write the algorithm's files into.
 
     Returns:
@@ -126,6 +131,8 @@ def read(path: Path) -> Checkpoint:
         env_steps=record["env_steps"],
         seconds=record["seconds"],
         trial=Trial.from_dict(record["trial"]),
+        stage=record.get("stage", 0),
+        stage_start=record.get("stage_start", 0),
     )
 
 

@@ -45,8 +45,7 @@ def check(experiment: Experiment, where: Where = ".".join) -> Experiment:
         for name, variant in experiment.variants.items()
     }
     shared = _share_out(experiment, configs, where)
-    for name, config in configs.items():
-        variant = experiment.variants[name]
+    for name, variant in experiment.variants.items():
         for stage in experiment.stages_of(name):
             fresh = _new_config(variant.algorithm, where(("variants", name, "algorithm")))
             at_stage = dict(shared.variants[name].stages.get(stage or "", {}))
@@ -193,8 +192,8 @@ def _share_out_stage(
                 stages = {**variant.stages, stage: own}
                 variants[name] = variant.model_copy(update={"stages": stages})
     emptied = experiment.stages[stage].model_copy(update={"config": {}})
-    stages = {**experiment.stages, stage: emptied}
-    return experiment.model_copy(update={"stages": stages, "variants": variants})
+    kept = {**experiment.stages, stage: emptied}
+    return experiment.model_copy(update={"stages": kept, "variants": variants})
 
 
 def _takes(config: AlgorithmConfig, key: str) -> bool:

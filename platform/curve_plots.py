@@ -29,7 +29,7 @@ def draw(run: Run, plot: Plot) -> Figure | None:
     """
     experiment = run.experiment
     metric = experiment.metrics[str(plot.metric)]
-    data = scoring.at_best_points(run, scoring.curves(run, metric.key))
+    data = scoring.at_best_points(run, scoring.curves(run, metric))
     if data.empty:
         return None
     palette = colours(experiment)

@@ -57,9 +57,9 @@ class Evidence:
             tasks: Tasks, in the order of the columns.
             number: From ``(env_steps [E], values [E])`` to the number.
         """
-        key = self.run.experiment.metrics[metric].key
+        definition = self.run.experiment.metrics[metric]
         curves = self._once(
-            f"curves {key}", lambda: scoring.curves(self.run, key, finished_only=True)
+            f"curves {metric}", lambda: scoring.curves(self.run, definition, finished_only=True)
         )
         records = [
             (*identity, number(curve["env_steps"].to_numpy(float), curve["value"].to_numpy(float)))

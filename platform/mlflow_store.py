@@ -264,6 +264,7 @@ def parent_params(experiment: Experiment) -> dict[str, Any]:
         "seeds": len(experiment.seeds),
         "tasks": ", ".join(experiment.tasks),
         "variants": ", ".join(experiment.variants),
+        **({"stages": ", ".join(experiment.stages)} if experiment.stages else {}),
     }
 
 
@@ -278,6 +279,8 @@ def trial_params(trial: Trial) -> dict[str, Any]:
         "budget": trial.budget,
     }
     env = {f"env_config.{key}": value for key, value in flatten(trial.env_config)}
+    for stage in trial.stages:
+        env |= {f"stages.{stage['name']}.{key}": value for key, value in flatten(stage)}
     return {**env, **dict(flatten(trial.config)), **essentials}
 
 

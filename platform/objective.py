@@ -21,16 +21,18 @@ class Objective:
         key: Curated metric key.
         statistic: See `expedition.platform.schema.Metric`.
         higher_is_better: Direction.
+        stage: Stage that it is about; ``None`` where there are none.
     """
 
     key: str
     statistic: Statistic
     higher_is_better: bool
+    stage: str | None = None
 
     @classmethod
     def from_metric(cls, metric: Metric) -> Objective:
-        """Take a metric of an experiment as the objective."""
-        return cls(metric.key, metric.statistic, metric.higher_is_better)
+        """Take a metric of an experiment as the objective; one with stages must name its own."""
+        return cls(metric.key, metric.statistic, metric.higher_is_better, metric.stage)
 
     @property
     def mode(self) -> Literal["max", "min"]:
@@ -55,7 +57,9 @@ class Objective:
         curve = [
             (row["env_steps"], row[self.key])
             for row in rows
-            if row.get(self.key) is not None and math.isfinite(row[self.key])
+            if row.get("stage") == self.stage
+            and row.get(self.key) is not None
+            and math.isfinite(row[self.key])
         ]
         if failed or not curve:
             return self.worst

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -34,6 +34,9 @@ class Trial:
         checkpoint_every: Training iterations between checkpoints.
         point: Name of the sweep point, ``None`` outside sweeps.
         search: Values that the sweep chose, by setting; they are part of ``config`` as well.
+        stages: Stages in their order, each ``{"name": str, "env": str, "env_config": ...,
+            "config": ..., "budget": int, "keep": [str]}``; empty where there are none. The
+            trial's own environment and settings are those of the last, its budget is their sum.
     """
 
     experiment: str
@@ -49,6 +52,7 @@ class Trial:
     checkpoint_every: int
     point: str | None = None
     search: Mapping[str, Any] = field(default_factory=dict)
+    stages: Sequence[Mapping[str, Any]] = ()
 
     @property
     def id(self) -> str:
@@ -63,7 +67,14 @@ class Trial:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Trial:
         """Read the content of ``trial.json``."""
-        return cls(**content)
+        return cls(**{**content, "stages": tuple(content.get("stages", ()))})
+
+    def at_stage(self, number: int) -> Trial:
+        """Give one stage as a trial of its own; the trial itself where it has no stages."""
+        if not self.stages:
+            return self
+        names = ("env", "env_config", "config", "budget")
+        return replace(self, stages=(), **{name: self.stages[number][name] for name in names})
 
     def at(self, values: Mapping[str, Any], point: str | None = None) -> Trial:
         """Give this trial at a point of a sweep.
@@ -75,11 +86,22 @@ class Trial:
         Returns:
             The trial with the values in its configuration.
         """
-        config = dict(self.config)
-        for key, value in values.items():
-            config = deep_merge(config, nested(key, value))
-        name = point or point_name(values)
-        return replace(self, config=config, point=name, search=dict(values))
+        stages = tuple({**s, "config": _searched(s["config"], values)} for s in self.stages)
+        return replace(
+            self,
+            config=_searched(self.config, values),
+            stages=stages,
+            point=point or point_name(values),
+            search=dict(values),
+        )
+
+
+def _searched(config: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the values of a sweep over settings."""
+    merged = dict(config)
+    for key, value in values.items():
+        merged = deep_merge(merged, nested(key, value))
+    return merged
 
 
 def nested(key: str, value: Any) -> dict[str, Any]:
@@ -138,16 +160,34 @@ def trial_of(experiment: Experiment, task: str, variant: str, seed: int) -> Tria
     Returns:
         The trial, outside any sweep.
     """
+    *_, last = experiment.stages_of(variant)
     return Trial(
         experiment=experiment.name,
         task=task,
         variant=variant,
         seed=seed,
         algorithm=experiment.variants[variant].algorithm,
-        env=experiment.env,
-        env_config=experiment.env_config_of(task),
-        config=experiment.config_of(variant),
+        env=experiment.env_of(last),
+        env_config=experiment.env_config_of(task, last),
+        config=experiment.config_of(variant, last),
         budget=experiment.budget_of(variant),
         resources=experiment.resources.model_dump(exclude_none=True),
         checkpoint_every=experiment.checkpoint_every,
+        stages=tuple(
+            _stage(experiment, task, variant, name)
+            for name in experiment.stages_of(variant)
+            if name is not None
+        ),
     )
+
+
+def _stage(experiment: Experiment, task: str, variant: str, name: str) -> dict[str, Any]:
+    """Write down one stage of a trial."""
+    return {
+        "name": name,
+        "env": experiment.env_of(name),
+        "env_config": experiment.env_config_of(task, name),
+        "config": experiment.config_of(variant, name),
+        "budget": experiment.stage_budget_of(variant, name),
+        "keep": list(experiment.stages[name].keep),
+    }

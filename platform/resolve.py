@@ -139,7 +139,12 @@ def _readable(path: KeyPath, data: Mapping) -> str:
 
 
 def _check_references(experiment: Experiment, where: Where) -> None:
-    """Check that claims and plots name metrics, variants and tasks of the same file."""
+    """Check that claims and plots name metrics, variants, tasks and stages of the same file."""
+    for name, metric in experiment.metrics.items():
+        _known_stage(experiment, [metric.stage], where(("metrics", name, "stage")))
+    for name, variant in experiment.variants.items():
+        _known_stage(experiment, [variant.start], where(("variants", name, "start")))
+        _known_stage(experiment, variant.stages, where(("variants", name, "stages")))
     seen: set[str] = set()
     for position, claim in enumerate(experiment.claims):
         at: KeyPath = ("claims", str(position))
@@ -158,6 +163,13 @@ def _check_references(experiment: Experiment, where: Where) -> None:
         key = "metrics" if plot.metrics else "metric"
         _known("metric", plot.all_metrics, experiment.metrics, where((*at, key)))
         _known("variant", plot.variants or (), experiment.variants, where((*at, "variants")))
+
+
+def _known_stage(experiment: Experiment, names: Iterable[str | None], place: str) -> None:
+    given = [name for name in names if name is not None]
+    if given and not experiment.stages:
+        raise UserError(f"{place}: the experiment has no 'stages'")
+    _known("stage", given, experiment.stages, place)
 
 
 def _known(kind: str, names: Iterable[str], valid: Iterable[str], place: str) -> None:

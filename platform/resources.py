@@ -10,7 +10,7 @@ from expedition.platform.plan import Trial
 
 
 def request_for(trial: Trial) -> PlacementGroupFactory:
-    """Ask for the resources of a trial.
+    """Ask for the resources of a trial: those of its largest stage, where it has several.
 
     The trial's own process gets ``resources`` of the experiment; remote env runners, learners and
     a method's own actors, if its configuration has any, get what the method asks for them. They
@@ -25,6 +25,12 @@ def request_for(trial: Trial) -> PlacementGroupFactory:
     Raises:
         UserError: A setting of the algorithm is not allowed.
     """
+    numbers = range(max(1, len(trial.stages)))
+    requests = [_request_for(trial.at_stage(number)) for number in numbers]
+    return max(requests, key=lambda request: sum(map(sum, map(dict.values, request.bundles))))
+
+
+def _request_for(trial: Trial) -> PlacementGroupFactory:
     try:
         config = algorithm_config(trial)
         theirs = config.algo_class.default_resource_request(config)

@@ -113,7 +113,9 @@ def sweepable(experiment: Experiment, metric: str | None) -> Experiment:
     if metric is not None and metric not in experiment.metrics:
         raise unknown("metric", metric, experiment.metrics, "--metric")
     first = metric or experiment.headline[0]
-    metrics = {first: experiment.metrics[first], **experiment.metrics}
+    headline = experiment.metrics[first]
+    headline = headline.model_copy(update={"stage": experiment.stage_of(headline)})
+    metrics = {first: headline, **{k: m for k, m in experiment.metrics.items() if k != first}}
     variants = {
         name: variant
         for name, variant in experiment.variants.items()
@@ -230,7 +232,7 @@ def scheduler_of(sweep: Sweep, experiment: Experiment) -> TrialScheduler | None:
     Returns:
         The scheduler; ``None`` when every trial spends its budget.
     """
-    budget = experiment.budget
+    budget = max(experiment.budget_of(variant) for variant in experiment.variants)
     if sweep.scheduler == "none":
         return None
     if sweep.scheduler == "pbt":

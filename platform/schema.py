@@ -14,6 +14,7 @@ from expedition.platform.errors import nearest
 Statistic = Literal["last", "last_half_mean", "mean", "max", "auc"]
 ClaimKind = Literal["order", "at_least", "at_most", "ratio", "reaches_before", "increases"]
 PlotKind = Literal["curves", "bars", "heatmap", "array_curve", "goals", "paths", "latents"]
+Kept = Literal["replay", "optimisers"]
 Distribution = Literal["grid_search", "choice", "uniform", "loguniform", "quniform", "randint"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -61,6 +62,8 @@ class Variant(Strict):
         config: Settings over the experiment's common ones.
         reference: Drawn as a dashed line and left out of rankings (a random policy, an expert).
         budget: Environment steps of its trials; the experiment's when not given.
+        start: Stage at which it starts, from random parameters; the first when not given.
+        stages: Settings at single stages, over all others.
     """
 
     algorithm: str
@@ -68,6 +71,27 @@ class Variant(Strict):
     config: Config = Field(default_factory=dict)
     reference: bool = False
     budget: int | None = Field(default=None, gt=0)
+    start: str | None = None
+    stages: dict[Name, Config] = Field(default_factory=dict)
+
+
+class Stage(Strict):
+    """A part of every trial: it starts from the parameters at the end of the stage before.
+
+    Attributes:
+        env: Gymnasium id; the experiment's, with its tasks, when not given.
+        env_config: Settings of the environment: over the experiment's and the task's or, where
+            the stage has an ``env`` of its own, alone.
+        config: Algorithm settings over the variants'.
+        budget: Environment steps of the stage; the variant's or the experiment's when not given.
+        keep: What comes along from the stage before besides the networks.
+    """
+
+    env: str | None = None
+    env_config: Config = Field(default_factory=dict)
+    config: Config = Field(default_factory=dict)
+    budget: int | None = Field(default=None, gt=0)
+    keep: tuple[Kept, ...] = ()
 
 
 class Resources(Strict):
@@ -94,12 +118,14 @@ class Metric(Strict):
         statistic: ``last`` | ``last_half_mean`` | ``mean`` | ``max`` | ``auc`` (area under the
             curve divided by its length, so in the key's own unit).
         higher_is_better: Direction of improvement; ``order`` claims follow it.
+        stage: Stage whose curve is meant; the last when not given.
     """
 
     key: str
     label: str = ""
     statistic: Statistic = "last"
     higher_is_better: bool = True
+    stage: str | None = None
 
     @property
     def axis_label(self) -> str:

@@ -47,23 +47,27 @@ def summarise(steps: np.ndarray, values: np.ndarray, statistic: Statistic) -> fl
     return _STATISTICS[statistic](np.asarray(steps, float), np.asarray(values, float))
 
 
-def curves(run: Run, key: str, *, finished_only: bool = False) -> pd.DataFrame:
-    """Return the curve of a metric key of every trial that has one.
+def curves(run: Run, metric: Metric, *, finished_only: bool = False) -> pd.DataFrame:
+    """Return the curve of a metric's key of every trial that has one.
 
     Args:
         run: The run.
-        key: Curated metric key.
+        metric: What is measured; in an experiment with stages, at its stage or the last one.
         finished_only: Leave out trials that are not done.
 
     Returns:
         Columns ``task``, ``variant``, ``point``, ``seed``, ``env_steps``, ``value``, sorted by
         environment steps within a trial; without the iterations that did not measure the key.
+        Environment steps are counted from the beginning of the stage.
     """
-    if key not in run.rows:
+    if metric.key not in run.rows:
         return pd.DataFrame(columns=[*IDENTITY, "env_steps", "value"])
     curve = run.rows[[*IDENTITY, "env_steps"]].assign(
-        value=pd.to_numeric(run.rows[key], errors="coerce")
+        value=pd.to_numeric(run.rows[metric.key], errors="coerce")
     )
+    stage = run.experiment.stage_of(metric)
+    if stage is not None:
+        curve = curve.assign(env_steps=run.rows["stage_env_steps"])[run.rows["stage"] == stage]
     if finished_only:
         done = run.trials.loc[run.trials["state"] == DONE, IDENTITY]
         curve = curve.merge(done.astype(curve[IDENTITY].dtypes), on=IDENTITY)
@@ -81,7 +85,7 @@ def table(run: Run, metric: Metric) -> pd.DataFrame:
         Columns ``task``, ``variant``, ``point``, ``seed``, ``score``. A trial that is not done, or
         never measured the key, is absent.
     """
-    groups = curves(run, metric.key, finished_only=True).groupby(IDENTITY, sort=False)
+    groups = curves(run, metric, finished_only=True).groupby(IDENTITY, sort=False)
     records = [
         (*identity, summarise(curve["env_steps"].array, curve["value"].array, metric.statistic))
         for identity, curve in groups

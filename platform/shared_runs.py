@@ -23,7 +23,7 @@ from expedition.platform.yamlfile import Document, KeyPath
 
 KEY = "same_runs_as"
 TAKEN = (
-    "env", "env_config", "tasks", "config", "variants", "seeds", "budget", "resources",
+    "env", "env_config", "tasks", "config", "variants", "stages", "seeds", "budget", "resources",
     "checkpoint_every", "presets",
 )  # fmt: skip
 """Keys that decide what runs: they come from the named experiment, and from nowhere else."""

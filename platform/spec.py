@@ -24,6 +24,7 @@ from expedition.platform.schema import (
     Name,
     Plot,
     Resources,
+    Stage,
     Strict,
     Variant,
     one_distribution,
@@ -55,6 +56,7 @@ class Experiment(Strict):
         tasks: Settings of the environment that the figure compares, by name.
         config: Algorithm settings common to all variants.
         variants: What is compared, in the order of the figure.
+        stages: Stages of a trial in their order, by name; without any, a trial is one.
         seeds: Seeds of every variant on every task.
         budget: Environment steps of a trial; a variant may have its own.
         resources: What a trial asks for.
@@ -77,6 +79,7 @@ class Experiment(Strict):
     tasks: dict[Name, Config] = Field(default_factory=_one_task, min_length=1)
     config: Config = Field(default_factory=dict)
     variants: dict[Name, Variant] = Field(min_length=1)
+    stages: dict[Name, Stage] = Field(default_factory=dict)
     seeds: Annotated[tuple[int, ...], BeforeValidator(seed_list)] = (0, 1, 2, 3)
     budget: int = Field(gt=0)
     resources: Resources = Field(default_factory=Resources)
@@ -97,17 +100,44 @@ class Experiment(Strict):
         """What figures call a variant."""
         return self.variants[variant].label or variant
 
-    def env_config_of(self, task: str) -> Config:
-        """Environment settings of one task."""
-        return deep_merge(self.env_config, self.tasks[task])
+    def stages_of(self, variant: str) -> list[str | None]:
+        """Stages of a trial of one variant in their order; ``[None]`` where there are none."""
+        names: list[str | None] = [*self.stages]
+        start = self.variants[variant].start
+        return names[names.index(start) :] if start is not None else names or [None]
 
-    def config_of(self, variant: str) -> Config:
-        """Algorithm settings of one variant: the common ones under its own."""
-        return deep_merge(self.config, self.variants[variant].config)
+    def stage_of(self, metric: Metric) -> str | None:
+        """Stage that a metric is about: its own or the last; ``None`` where there are none."""
+        return metric.stage or next(reversed(self.stages), None)
+
+    def env_of(self, stage: str | None = None) -> str:
+        """Gymnasium id of the environment of a stage."""
+        return (self.stages[stage].env if stage else None) or self.env
+
+    def env_config_of(self, task: str, stage: str | None = None) -> Config:
+        """Environment settings of one task, at a stage."""
+        common = deep_merge(self.env_config, self.tasks[task])
+        if stage is None:
+            return common
+        own = self.stages[stage]
+        return deep_merge({} if own.env else common, own.env_config)
+
+    def config_of(self, variant: str, stage: str | None = None) -> Config:
+        """Algorithm settings of one variant: the common ones under its own, a stage's on top."""
+        config = deep_merge(self.config, self.variants[variant].config)
+        if stage is None:
+            return config
+        config = deep_merge(config, self.stages[stage].config)
+        return deep_merge(config, self.variants[variant].stages.get(stage, {}))
+
+    def stage_budget_of(self, variant: str, stage: str | None) -> int:
+        """Environment steps of one variant at a stage."""
+        own = self.stages[stage].budget if stage else None
+        return own or self.variants[variant].budget or self.budget
 
     def budget_of(self, variant: str) -> int:
-        """Environment steps of a trial of one variant."""
-        return self.variants[variant].budget or self.budget
+        """Environment steps of a trial of one variant, all of its stages together."""
+        return sum(self.stage_budget_of(variant, stage) for stage in self.stages_of(variant))
 
     @property
     def env_steps(self) -> int:

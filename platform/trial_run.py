@@ -15,6 +15,7 @@ from expedition.platform import checkpoints
 from expedition.platform.building import build_algorithm
 from expedition.platform.checkpoints import Checkpoint
 from expedition.platform.errors import UserError
+from expedition.platform.handover import hand_over, networks_of
 from expedition.platform.ownership import Ownership, OwnershipLostError
 from expedition.platform.plan import Trial
 from expedition.platform.store import DONE, FAILED, RUNNING, TrialFolder, explain
@@ -48,6 +49,8 @@ class TrialRun:
         self._env_steps = 0
         self._seconds = 0.0
         self._saved_at = 0
+        self._stage = 0
+        self._stage_start = 0  # environment steps made before this stage
         self._algorithm: Algorithm | None = None
         folder.path.mkdir(parents=True, exist_ok=True)
         self._ownership = Ownership.take_over(folder.path, HANDOVER_S)
@@ -65,7 +68,7 @@ class TrialRun:
             self._iteration = self._saved_at = self.rows[-1]["iteration"]
             self._env_steps = self.rows[-1]["env_steps"]
             return
-        self._algorithm = build_algorithm(self.trial)
+        self._algorithm = build_algorithm(self._stage_trial)
         self._resume()
         # A crash between the last checkpoint and the last status leaves nothing to do but this.
         self.folder.set_status(DONE if self.finished else RUNNING, self._env_steps)
@@ -77,6 +80,10 @@ class TrialRun:
                 return
             self.notes.append(f"checkpoint {path} is not readable; using the one before")
             self._algorithm = self._rebuilt()
+        if self._stage:
+            self._stage = 0
+            self._algorithm = self._rebuilt()
+        self._stage_start = 0
         self.rows = self.folder.cut_back(0)
 
     def _restored(self, checkpoint: Checkpoint) -> bool:
@@ -90,7 +97,25 @@ class TrialRun:
     def _rebuilt(self) -> Algorithm:
         """Build the algorithm again: a restore that failed may have left it half changed."""
         self.algorithm.stop()
-        return build_algorithm(self.trial)
+        return build_algorithm(self._stage_trial)
+
+    @property
+    def _stage_trial(self) -> Trial:
+        """The stage that is being trained, as a trial of its own."""
+        return self.trial.at_stage(self._stage)
+
+    @property
+    def _stage_over(self) -> bool:
+        return self._env_steps - self._stage_start >= self._stage_trial.budget
+
+    def _next_stage(self) -> None:
+        """Begin the next stage with what the last one has learned."""
+        stage = self.trial.stages[self._stage + 1]
+        learned = networks_of(self.algorithm, stage["keep"])
+        self.algorithm.stop()  # its processes must be gone before new ones ask for their CPUs
+        self._stage, self._stage_start = self._stage + 1, self._env_steps
+        self._algorithm = build_algorithm(self._stage_trial)
+        hand_over(learned, self._algorithm, stage["name"])
 
     @property
     def algorithm(self) -> Algorithm:
@@ -113,10 +138,11 @@ class TrialRun:
     def finished(self) -> bool:
         """Whether the budget is spent, or the trial was finished by an earlier launch."""
         done_before = not self.live and bool(self.rows)
-        return done_before or self._env_steps >= self.trial.budget
+        is_last = self._stage >= len(self.trial.stages) - 1
+        return done_before or (is_last and self._stage_over)
 
     def advance(self) -> dict[str, Any]:
-        """Make one training iteration and record it; save it when it is due or the last.
+        """Make one training iteration and record it; save it when it is due or a stage's last.
 
         Returns:
             The curated row.
@@ -126,17 +152,22 @@ class TrialRun:
             OwnershipLostError: Another launch took the trial over; nothing was written.
             UserError: The folder cannot be written.
         """
+        if self._stage_over:
+            self._next_stage()
         start = time.perf_counter()
         result = self.algorithm.train()
         self._seconds += time.perf_counter() - start
         row: dict[str, Any] = dict(curate(result))
-        env_steps = int(row["env_steps"])
+        env_steps = self._stage_start + int(row["env_steps"])
         refuse_non_finite(result, env_steps)
         self._iteration += 1
         self._env_steps = env_steps
         # RLlib counts iterations and seconds from the last restart of the process, we do not.
         row |= {"env_steps": env_steps, "iteration": self._iteration}
         row |= {"time/seconds": self._seconds}
+        if self.trial.stages:
+            row["stage"] = self.trial.stages[self._stage]["name"]
+            row["stage_env_steps"] = env_steps - self._stage_start
         row |= {f"search/{name}": value for name, value in self._numeric_search().items()}
         self._ownership.check()
         self._write(row)
@@ -146,7 +177,7 @@ class TrialRun:
         try:
             self.folder.append_row(row)
             self.rows.append(row)
-            if self.finished or self._iteration % self.trial.checkpoint_every == 0:
+            if self._stage_over or self._iteration % self.trial.checkpoint_every == 0:
                 self.save()
                 self.folder.set_status(DONE if self.finished else RUNNING, self._env_steps)
         except OSError as error:
@@ -161,20 +192,27 @@ class TrialRun:
         """Write a checkpoint and the coverage arrays into the trial's folder."""
         self.folder.write_coverage(coverage_of(self.algorithm))
         path = checkpoints.publish(
-            self.folder.checkpoints, self.trial, self._position(), self.algorithm.save_to_path
+            self.folder.checkpoints,
+            self._stage_trial,
+            self._position(),
+            self.algorithm.save_to_path,
         )
         self._saved_at = self._iteration
         return path
 
     def export(self, folder: Path) -> None:
         """Write a checkpoint elsewhere, for a scheduler that copies trials."""
-        checkpoints.publish(folder, self.trial, self._position(), self.algorithm.save_to_path)
+        checkpoints.publish(
+            folder, self._stage_trial, self._position(), self.algorithm.save_to_path
+        )
 
     def _position(self) -> dict[str, Any]:
         return {
             "iteration": self._iteration,
             "env_steps": self._env_steps,
             "seconds": self._seconds,
+            "stage": self._stage,
+            "stage_start": self._stage_start,
         }
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -183,6 +221,10 @@ class TrialRun:
         Args:
             checkpoint: Of this trial, or of another one of the same sweep.
         """
+        if checkpoint.stage != self._stage:
+            self._stage = checkpoint.stage
+            self._algorithm = self._rebuilt()
+        self._stage_start = checkpoint.stage_start
         self.algorithm.restore_from_path(str(checkpoint.path.absolute()))
         self._iteration = self._saved_at = checkpoint.iteration
         self._env_steps = checkpoint.env_steps

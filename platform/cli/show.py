@@ -204,7 +204,7 @@ def _preset_row(name: str, experiment: Any) -> dict[str, Any]:
         "variants": list(experiment.variants),
         "seeds": list(experiment.seeds),
         "trials": experiment.trial_count,
-        "budget": experiment.budget,
+        "budget": max(map(experiment.budget_of, experiment.variants)),
         "env_steps": experiment.env_steps,
     }
 

@@ -16,6 +16,7 @@ from synthetic import ITERATIONS, experiment, write_run, write_trial
 from expedition.platform import results, scores
 from expedition.platform.errors import UserError
 from expedition.platform.plan import trial_of, trials_of
+from expedition.platform.schema import Metric
 
 
 @pytest.fixture(scope="module")
@@ -142,10 +143,10 @@ def test_iterations_that_did_not_measure_are_left_out(folder: Path) -> None:
     for row in rows[:-1]:
         del row["coverage/halls_window"]
     progress.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    curves = scores.curves(results.read(folder), "coverage/halls_window")
+    curves = scores.curves(results.read(folder), Metric(key="coverage/halls_window"))
     chosen = (curves["task"] == "halls-3") & (curves["variant"] == "sac") & (curves["seed"] == 0)
     assert curves[chosen]["env_steps"].tolist() == [20000]
-    assert scores.curves(results.read(folder), "no/such").empty
+    assert scores.curves(results.read(folder), Metric(key="no/such")).empty
 
 
 def test_sweeps_are_scored_at_each_variants_best_point(tmp_path: Path) -> None:
