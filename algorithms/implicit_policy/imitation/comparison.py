@@ -72,7 +72,9 @@ class ActionComparison:
                 found[f"tv{name}"] = float(distances[-1])
                 found[f"expert_modes{name}"] = float(max(map(count_modes, expert)))
                 there = np.repeat(self._nearest[name], MODE_DRAWS, axis=0)
-                found[f"modes{name}"] = float(max(map(count_modes, self._histograms(draw(there)))))
+                # Unclipped: what is clipped would pile up to modes at the bounds.
+                drawn = self._histograms(draw(there), clip=False)
+                found[f"modes{name}"] = float(max(map(count_modes, drawn)))
         return found | {"tv": float(np.mean(distances))}
 
     def pairs(self, draw: Draw) -> dict[str, np.ndarray]:
@@ -88,10 +90,10 @@ class ActionComparison:
             "learner_actions": np.concatenate([along, draw(observations)], 1),
         }
 
-    def _histograms(self, actions: np.ndarray) -> np.ndarray:
+    def _histograms(self, actions: np.ndarray, clip: bool = True) -> np.ndarray:
         """Shares ``[action, bins]``, one histogram a coordinate."""
         edges = np.linspace(-1.0, 1.0, self._bins + 1)
-        within = np.clip(actions, -1.0, 1.0)
+        within = np.clip(actions, -1.0, 1.0) if clip else actions
         return np.stack([np.histogram(column, edges)[0] / len(column) for column in within.T])
 
 

@@ -65,3 +65,10 @@ def test_a_policy_that_turns_with_the_state_has_one_mode_in_each():
     assert (turning["modes_at_0"], turning["expert_modes_at_0"]) == (1.0, 2.0)
     both = comparison.metrics(lambda obs: rng.choice([-0.6, 0.6], obs.shape) + noise(obs))
     assert both["modes_at_0"] == 2.0
+
+
+def test_what_lies_outside_the_bounds_is_not_taken_for_a_mode():
+    rng = np.random.default_rng(2)
+    comparison = ActionComparison(np.zeros((9, 1)), np.zeros((9, 1)), centres=(0,))
+    wide = comparison.metrics(lambda obs: rng.normal(0.0, 1.0, obs.shape))
+    assert wide["modes_at_0"] == 1.0
