@@ -22,23 +22,22 @@ class DDPGCritic(nn.Module):
     def __init__(self, obs_dim: int, action_dim: int, hidden_sizes: tuple[int, int]) -> None:
         super().__init__()
         first, second = hidden_sizes
-        self.of_state = nn.Sequential(nn.Linear(obs_dim, first), nn.LayerNorm(first), nn.ReLU())
-        self.of_both = nn.Sequential(
-            nn.Linear(first + action_dim, second), nn.LayerNorm(second), nn.ReLU()
-        )
+        self.first, self.first_norm = nn.Linear(obs_dim, first), nn.LayerNorm(first)
+        self.second, self.second_norm = nn.Linear(first + action_dim, second), nn.LayerNorm(second)
         self.last = nn.Linear(second, 1)
         nn.init.uniform_(self.last.weight, -OUTPUT_SCALE, OUTPUT_SCALE)
         nn.init.zeros_(self.last.bias)
 
     @property
-    def decayed(self) -> list[nn.Parameter]:
+    def decayed(self) -> list[Tensor]:
         """Weights of the hidden layers, which are kept small."""
-        return [self.of_state[0].weight, self.of_both[0].weight]
+        return [self.first.weight, self.second.weight]
 
     def forward(self, obs: Tensor, actions: Tensor) -> Tensor:
         """``[B, obs], [B, m] -> [B]``."""
-        hidden = self.of_both(torch.cat((self.of_state(obs), actions), 1))
-        return self.last(hidden).squeeze(-1)
+        of_state = self.first_norm(self.first(obs)).relu()
+        of_both = self.second_norm(self.second(torch.cat((of_state, actions), 1))).relu()
+        return self.last(of_both).squeeze(-1)
 
 
 class DDPGModule(OffPolicyModule):

@@ -18,16 +18,16 @@ class NormalisedMLP(nn.Module):
 
     def __init__(self, sizes: Sequence[int]) -> None:
         super().__init__()
-        self.linears = nn.ModuleList(nn.Linear(*fans) for fans in pairwise(sizes))
+        layers = [nn.Linear(*fans) for fans in pairwise(sizes)]
+        nn.init.uniform_(layers[-1].weight, -OUTPUT_SCALE, OUTPUT_SCALE)
+        nn.init.zeros_(layers[-1].bias)
+        self.linears = nn.ModuleList(layers)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for width in sizes[1:-1])
-        last = self.linears[-1]
-        nn.init.uniform_(last.weight, -OUTPUT_SCALE, OUTPUT_SCALE)
-        nn.init.zeros_(last.bias)
 
     @property
     def perturbable(self) -> list[nn.Parameter]:
         """Weights ``[out, in]`` and biases ``[out]`` in turn; normalisation is never perturbed."""
-        return [parameter for linear in self.linears for parameter in (linear.weight, linear.bias)]
+        return list(self.linears.parameters())
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, in] -> [B, out]``."""

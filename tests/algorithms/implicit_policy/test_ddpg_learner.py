@@ -55,7 +55,7 @@ class Written:
         next_q = nets.q_target(next_obs, nets.policy_target(next_obs).tanh()).detach()
         target = batch["rewards"] + self.config.gamma * (1 - batch["terminateds"]) * next_q
         error = ((nets.q(obs, batch["actions"]) - target) ** 2).mean()
-        squares = sum((nets.q.get_parameter(f"of_{p}.0.weight") ** 2).sum() for p in PARTS)
+        squares = sum((nets.q.get_parameter(f"{p}.weight") ** 2).sum() for p in PARTS)
         critic_loss = error + self.config.critic_l2 / 2 * squares
         actor_loss = -nets.q(obs, nets.policy(obs).tanh()).mean()
         for optimizer, loss in ((self.actor, actor_loss), (self.critic, critic_loss)):
@@ -71,7 +71,7 @@ class Written:
         return error.item()
 
 
-PARTS = ("state", "both")
+PARTS = ("first", "second")
 
 
 def test_gradient_steps_equal_the_written_out_algorithm():
