@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController
     from ray.tune.experiment import Trial as TuneTrial
 
-REPEAT_INDEX = "__trial_index__"  # set by Tune's Repeater: which repetition of a point this is
+REPEAT_INDEX = "__trial_index__"  # which of its point's trials this is, where a point has several
 
 
 def cell_of(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
 
-from ray.tune.search import Repeater, Searcher
+import numpy as np
+from ray.tune.search import Searcher
 
 from expedition.platform.errors import UserError
-from expedition.platform.groups import GroupedSearcher
+from expedition.platform.groups import REPEAT_INDEX, GroupedSearcher
 from expedition.platform.objective import Objective
 from expedition.platform.plan import Trial
 from expedition.platform.schedulers import Sweep, tune_domains
 from expedition.platform.spec import Experiment
+from expedition.platform.statistics import iqm
 from expedition.platform.store import DONE, FAILED, RunFolder
 from expedition.platform.trainable import OBJECTIVE
 
@@ -25,7 +29,7 @@ class Known:
     """What a run folder already holds of one variant's points.
 
     Attributes:
-        scored: Point values and mean objective of points that are finished.
+        scored: Point values and objective (see `point_score`) of points that are finished.
         open: Values of points that were begun and not finished.
     """
 
@@ -55,9 +59,80 @@ def known_points(folder: RunFolder, objective: Objective, repeats: int) -> dict[
         if len(ended) < repeats:
             known[variant].open.append(values)
             continue
-        scores = [_score(folder, trial, objective) for trial in ended]
-        known[variant].scored.append((values, sum(scores) / len(scores)))
+        scores = [(trial.task, _score(folder, trial, objective)) for trial in ended]
+        known[variant].scored.append((values, point_score(scores)))
     return known
+
+
+def point_score(scores: Sequence[tuple[str, float]]) -> float:
+    """Score a point by its trials: the interquartile mean over seeds, then the mean over tasks.
+
+    Tasks are kept apart, for their scores need not be comparable: over all of them together the
+    interquartile mean would drop the easiest and the hardest.
+
+    Args:
+        scores: Task and objective of each trial; up to three seeds a task have the plain mean.
+
+    Returns:
+        The score. Infinite when more than a quarter of the seeds of a task failed.
+    """
+    by_task: defaultdict[str, list[float]] = defaultdict(list)
+    for task, score in scores:
+        by_task[task].append(score)
+    return fmean(iqm(np.array(values)) for values in by_task.values())
+
+
+class PointSearcher(Searcher):
+    """Gives each point of a study to all its trials and tells the study their `point_score`.
+
+    Tune's ``Repeater`` does this with a mean.
+
+    Args:
+        study: The searcher of points.
+        tasks: Task of each trial of a point, in their order.
+    """
+
+    def __init__(self, study: Searcher, tasks: Sequence[str]) -> None:
+        super().__init__(metric=study.metric, mode=study.mode)
+        self._study = study
+        self._tasks = tuple(tasks)
+        self._values: dict[str, Any] = {}
+        self._first = ""
+        self._next = 0
+        self._place: dict[str, tuple[str, int]] = {}
+        self._scores: defaultdict[str, dict[int, float]] = defaultdict(dict)
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """Suggest the point that is being given out, or a new one after its last trial."""
+        if self._next == 0:
+            values = self._study.suggest(trial_id)
+            if not isinstance(values, dict):
+                return values
+            self._first, self._values = trial_id, values
+        number, self._next = self._next, (self._next + 1) % len(self._tasks)
+        self._place[trial_id] = (self._first, number)
+        return {**copy.deepcopy(self._values), REPEAT_INDEX: number}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Tell the study nothing: a point has no score before its last trial has ended."""
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Keep a trial's objective, and tell the study when it was the last of its point."""
+        first, number = self._place[trial_id]
+        worst = -math.inf if self.mode == "max" else math.inf
+        scores = self._scores[first]
+        scores[number] = (result or {}).get(self.metric, worst)
+        if len(scores) == len(self._tasks):
+            score = point_score([(self._tasks[k], value) for k, value in scores.items()])
+            self._study.on_trial_complete(first, result={self.metric: score})
+
+    def save(self, checkpoint_path: str) -> None:
+        """Save nothing: a resumed sweep tells its studies what the run folder holds."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Restore nothing (see `save`)."""
 
 
 def _score(folder: RunFolder, trial: Trial, objective: Objective) -> float:
@@ -66,7 +141,7 @@ def _score(folder: RunFolder, trial: Trial, objective: Objective) -> float:
 
 
 def optuna_searcher(
-    sweep: Sweep, experiment: Experiment, known: Mapping[str, Known], repeats: int
+    sweep: Sweep, experiment: Experiment, known: Mapping[str, Known], tasks: Sequence[str]
 ) -> Searcher:
     """Build the searcher of a sweep.
 
@@ -74,7 +149,7 @@ def optuna_searcher(
         sweep: What was asked for.
         experiment: The resolved experiment.
         known: Variant -> what an earlier launch left.
-        repeats: Trials a point; the study sees their mean.
+        tasks: Task of each trial of a point; the study sees their `point_score`.
 
     Returns:
         A searcher that suggests ``{"search": {...}, "group": variant}``.
@@ -90,13 +165,13 @@ def optuna_searcher(
         ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     searchers = {
-        name: _study(sweep, experiment, known.get(name, Known()), repeats)
+        name: _study(sweep, experiment, known.get(name, Known()), tasks)
         for name in experiment.variants
     }
     return GroupedSearcher(searchers)
 
 
-def _study(sweep: Sweep, experiment: Experiment, known: Known, repeats: int) -> Searcher:
+def _study(sweep: Sweep, experiment: Experiment, known: Known, tasks: Sequence[str]) -> Searcher:
     from ray.tune.search.optuna import OptunaSearch
 
     domains = {"search": tune_domains(experiment.search)}
@@ -109,7 +184,7 @@ def _study(sweep: Sweep, experiment: Experiment, known: Known, repeats: int) -> 
     )
     for values, score in known.scored:
         search.add_evaluated_point(_flat(values), score, error=not math.isfinite(score))
-    return Repeater(search, repeat=repeats) if repeats > 1 else search
+    return PointSearcher(search, tasks) if len(tasks) > 1 else search
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -170,13 +170,13 @@ def _adaptive(
     from expedition.platform.optuna_search import cells, known_points, optuna_searcher
 
     grouped = cells(trials_of(experiment))
-    repeats = len(next(iter(grouped.values())))
-    known = known_points(folder, sweep.objective, repeats)
+    tasks = [cell["task"] for cell in next(iter(grouped.values()))]
+    known = known_points(folder, sweep.objective, len(tasks))
     done = sum(len(found.scored) for found in known.values())
-    count = max(0, sweep.samples * len(grouped) - done) * repeats
+    count = max(0, sweep.samples * len(grouped) - done) * len(tasks)
     return {
         "config": {**config, "cells": grouped},
-        "search_alg": optuna_searcher(sweep, experiment, known, repeats),
+        "search_alg": optuna_searcher(sweep, experiment, known, tasks),
         "num_samples": count,
         "expected": count,
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json as encoding
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,6 +87,9 @@ def sweep(
         str | None, typer.Option(help="Metric of the experiment to optimise; else its first.")
     ] = None,
     search_seed: Annotated[int, typer.Option(help="Seed of the points.")] = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what the sweep costs, and start nothing.")
+    ] = False,
     preset: opt.Preset = None,
     variants: opt.Variants = None,
     tasks: opt.Tasks = None,
@@ -111,7 +116,24 @@ def sweep(
     def search(headline: Metric) -> Sweep:
         return Sweep(samples, searcher, scheduler, headline, search_seed)
 
-    _launch(load, launching, json, search)
+    if dry_run:
+        _tell_cost(load(), search, launching.results, json)
+    else:
+        _launch(load, launching, json, search)
+
+
+def _tell_cost(
+    experiment: Experiment, search: Callable[[Metric], Sweep], results: Path, json: bool
+) -> None:
+    from expedition.platform.forecast import describe, forecast
+
+    found = forecast(experiment, search(experiment.headline[1]), results)
+    if json:
+        typer.echo(encoding.dumps(asdict(found), indent=2))
+        return
+    typer.echo(f"{experiment.name} ({experiment.preset})")
+    for line in describe(found):
+        typer.echo(line)
 
 
 def track(
