@@ -77,6 +77,7 @@ class DDPGConfig(OffPolicyConfig):
 
     def __init__(self, algo_class: type | None = None) -> None:
         super().__init__(algo_class or DDPG)
+        self.evaluation_config = {"explore": False}
 
     def validate(self) -> None:
         """Check the settings; see ``DeclaredConfig.validate``."""
