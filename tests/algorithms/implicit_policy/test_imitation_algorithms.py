@@ -74,11 +74,14 @@ def test_it_goes_to_either_end_alike_and_acts_like_the_expert():
             demonstrations="imitation_1d",
             demonstration_episodes=2000,
             compare_at=(-8, -4, 0, 4, 8),
-            iteration_updates=5000,
+            iteration_updates=2500,
+            latent_dim=4,
+            discriminator_lr=1e-3,
         )
     )
     assert 0.3 < row["eval/coverage/end_share_1"] < 0.7
     assert row["eval/imitation/tv_at_0"] < 0.3
+    assert row["eval/imitation/modes_at_0"] == row["eval/imitation/expert_modes_at_0"] == 2.0
 
 
 @pytest.mark.parametrize("method", ["clone", "gan_imitation"])
