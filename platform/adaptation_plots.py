@@ -26,8 +26,8 @@ def draw_paths(run: Run, plot: Plot) -> Figure | None:
 
     Args:
         run: The run; of each variant its first trial that has the array is shown.
-        plot: Which array ``[tasks, episodes, T, 2]``; ``tasks`` of shape [tasks, 2] beside it are
-            goals.
+        plot: Which array ``[tasks, episodes, T, 2]``; ``tasks`` or ``goals`` of shape [goals, 2]
+            beside it are goals.
 
     Returns:
         The figure, or nothing when no trial has the array.
@@ -56,7 +56,7 @@ def _draw(run: Run, plot: Plot, show: Callable[[Axes, str, Arrays], None]) -> Fi
         for task in experiment.tasks
         for name in array_names.expand(run, plot.arrays)
         for variant in experiment.variants
-        if (content := _first(run, name, task, variant))
+        if (content := first_of(run, name, task, variant))
     }
     if not found:
         return None
@@ -67,8 +67,8 @@ def _draw(run: Run, plot: Plot, show: Callable[[Axes, str, Arrays], None]) -> Fi
     return figure
 
 
-def _first(run: Run, name: str, task: str, variant: str) -> Arrays:
-    """Read the array and its neighbours of the first seed that has them."""
+def first_of(run: Run, name: str, task: str, variant: str) -> Arrays:
+    """Read an array and its neighbours, of the first seed of a variant that has them."""
     trials = scoring.at_best_points(run, run.trials)
     chosen = trials[(trials["task"] == task) & (trials["variant"] == variant)]
     for folder in chosen["folder"]:
@@ -82,7 +82,7 @@ def _show_paths(axes: Axes, own: str, content: Arrays) -> None:
     lines = paths.reshape(-1, *paths.shape[2:])
     colours = [COLOURS[index % len(COLOURS)] for index in range(len(lines))]
     axes.add_collection(LineCollection(list(lines), colors=colours, linewidths=0.6, alpha=0.7))
-    tasks = content.get("tasks")
+    tasks = content.get("tasks", content.get("goals"))
     if tasks is not None and tasks.shape[1] == 2:
         axes.scatter(tasks[:, 0], tasks[:, 1], s=7, color=INK, marker="x", linewidths=0.7)
     axes.autoscale_view()

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from expedition.platform import (
+    action_plots,
     adaptation_plots,
     array_curves,
     bar_plots,
@@ -32,6 +33,7 @@ _DRAW: dict[PlotKind, Callable[[Run, Plot], Figure | None]] = {
     "goals": goal_plots.draw,
     "paths": adaptation_plots.draw_paths,
     "latents": adaptation_plots.draw_latents,
+    "actions": action_plots.draw,
 }
 _CAPTIONS: dict[PlotKind, str] = {
     "curves": "Mean over seeds with a 95 % bootstrap band; references dashed.",
@@ -42,8 +44,9 @@ _CAPTIONS: dict[PlotKind, str] = {
     "heatmap": "Share of visits in each cell, mean over seeds; cells never visited are white.",
     "array_curve": "Mean over seeds with a 95 % bootstrap band; references dashed.",
     "goals": "A dot a goal, coloured by the episodes it takes to find it, mean over seeds.",
-    "paths": "Episodes that explore, before adapting to anything; one seed.",
+    "paths": "Paths of episodes, and goals as crosses; one seed.",
     "latents": "An ellipse a training task, one standard deviation wide; one seed.",
+    "actions": "The last actions; ellipses: one and two deviations of the optimum; one seed.",
 }
 _TITLES: dict[PlotKind, str] = {
     "curves": "{subject} during training",
@@ -51,8 +54,9 @@ _TITLES: dict[PlotKind, str] = {
     "heatmap": "Where the agents went ({subject})",
     "array_curve": "{subject}",
     "goals": "Episodes to find each goal ({subject})",
-    "paths": "Paths of exploration",
+    "paths": "Paths",
     "latents": "Latents of the tasks before and after adaptation",
+    "actions": "Actions and the optimal policy",
 }
 _STATISTICS = {
     "last": "of the last value",

@@ -53,7 +53,7 @@ COVERAGE_PREFIXES = (
 )
 TERM_PREFIXES = ("train/terms/", "eval/terms/", "eval/historical/terms/")
 LEARNER_PREFIX = "learner/"
-_DIMENSIONS = {"heatmap": 2, "goals": 2, "array_curve": 1, "paths": 4, "latents": 3}
+_DIMENSIONS = {"heatmap": 2, "goals": 2, "array_curve": 1, "paths": 4, "latents": 3, "actions": 2}
 
 
 def metric_keys(declared: Declared) -> list[str]:

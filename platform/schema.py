@@ -13,7 +13,9 @@ from expedition.platform.errors import nearest
 
 Statistic = Literal["last", "last_half_mean", "mean", "max", "auc"]
 ClaimKind = Literal["order", "at_least", "at_most", "ratio", "reaches_before", "increases"]
-PlotKind = Literal["curves", "bars", "heatmap", "array_curve", "goals", "paths", "latents"]
+PlotKind = Literal[
+    "curves", "bars", "heatmap", "array_curve", "goals", "paths", "latents", "actions"
+]
 Kept = Literal["replay", "optimisers"]
 Distribution = Literal["grid_search", "choice", "uniform", "loguniform", "quniform", "randint"]
 
@@ -171,6 +173,7 @@ class Plot(Strict):
         "goals": frozenset({"array"}),
         "paths": frozenset({"array"}),
         "latents": frozenset({"array"}),
+        "actions": frozenset({"array"}),
     }
 
     @model_validator(mode="after")
