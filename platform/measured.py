@@ -37,6 +37,8 @@ FIXED_METRICS = (
 # Before and after the tasks of training adapt; after k steps of adaptation to validation tasks, k
 # as large as a method's settings say.
 ADAPTATION_METRICS = re.compile(r"train/(pre|post)_(return|reach)|adapt/(return|reach)_\d+")
+# Learner and expert side by side, over all states or near the places that settings name.
+IMITATION_METRICS = re.compile(r"eval/imitation/(tv|(tv|modes|expert_modes)_at_-?[\d.]+)")
 ADAPTATION_EXAMPLES = tuple(f"adapt/{name}_{k}" for name in ("return", "reach") for k in range(6))
 ADAPTATION_ARRAYS = {
     "eval/adapt_return": 1,
@@ -68,7 +70,12 @@ def check_metrics(experiment: Experiment, declared: Declared, where: Where) -> N
     valid = metric_keys(declared)
     for name, metric in experiment.metrics.items():
         key = metric.key
-        if key in valid or key.startswith(LEARNER_PREFIX) or ADAPTATION_METRICS.fullmatch(key):
+        patterns = (ADAPTATION_METRICS, IMITATION_METRICS)
+        if (
+            key in valid
+            or key.startswith(LEARNER_PREFIX)
+            or any(p.fullmatch(key) for p in patterns)
+        ):
             continue
         raise unknown("metric", key, valid, where(("metrics", name, "key")))
 
