@@ -152,14 +152,22 @@ class ArrayVectorEnv(VectorEnv[Array, NDArray[np.float32], NDArray[Any]]):
                 self._trails[agent] = [places[agent]]
 
 
-def final_infos(observations: Array, ended: Flags) -> dict[str, Any]:
-    """Lay out the infos of ended episodes as ``SyncVectorEnv`` does for empty infos."""
+def final_infos(
+    observations: Array, ended: Flags, final_info: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Lay out the infos of ended episodes as ``SyncVectorEnv`` does.
+
+    Args:
+        observations: (n, d), those that the episodes ended with.
+        ended: (n,), which did.
+        final_info: Columns of their infos and the masks beside them; empty when not given.
+    """
     final = np.full(len(ended), None, dtype=object)
     for copy in np.flatnonzero(ended):
         final[copy] = observations[copy].copy()
     return {
         "final_obs": final,
         "_final_obs": ended.copy(),
-        "final_info": {},
+        "final_info": final_info or {},
         "_final_info": ended.copy(),
     }

@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
+from expedition.envs.array_vector_env import final_infos
 from expedition.envs.coverage import CoverageTracker
 from expedition.envs.task_env import RENDER_FPS, checked_tasks
 from expedition.envs.task_world import Array, Flags, TaskWorld
@@ -119,7 +120,8 @@ class WorldVectorEnv(VectorEnv[Array, NDArray[np.float32], NDArray[Any]]):
         ended = outcome.terminations | truncations
         infos: dict[str, Any] = {}
         if ended.any():
-            infos = _final_infos(observations, reached, ended)
+            last = {"reached": reached & ended, "_reached": ended.copy()}
+            infos = final_infos(observations, ended, last)
             self._reset(ended)
             observations, reached = self.world.observations(), self.world.reached()
         infos |= {"reached": reached, "_reached": np.ones(self.num_envs, dtype=bool)}
@@ -163,16 +165,3 @@ class WorldVectorEnv(VectorEnv[Array, NDArray[np.float32], NDArray[Any]]):
         agents = np.flatnonzero(mask)
         self.world.start(agents, self._next_tasks[agents], self._generators.of(mask))
         self._elapsed[agents] = 0
-
-
-def _final_infos(observations: Array, reached: Flags, ended: Flags) -> dict[str, Any]:
-    """Lay out the infos of ended episodes as ``SyncVectorEnv`` does."""
-    final = np.full(len(ended), None, dtype=object)
-    for copy in np.flatnonzero(ended):
-        final[copy] = observations[copy].copy()
-    return {
-        "final_obs": final,
-        "_final_obs": ended.copy(),
-        "final_info": {"reached": reached & ended, "_reached": ended.copy()},
-        "_final_info": ended.copy(),
-    }
