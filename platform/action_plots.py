@@ -57,7 +57,8 @@ def _reach(content: Arrays, own: str) -> float:
 
 
 def _show(axes: Axes, content: Arrays, own: str, reach: float) -> None:
-    x, y = content[own][-SHOWN:, :2].T
+    actions = content[own]
+        x, y = actions[:: -(-len(actions) // SHOWN), :2].T
     axes.scatter(x, y, s=2.5, color=COLOURS[0], alpha=0.45, linewidths=0)
     if OPTIMUM in content:
         for deviations in DEVIATIONS:

@@ -117,5 +117,7 @@ def load(target: str, choices: Choices | None = None) -> Experiment:
     from expedition.platform.checks import check
 
     name, document = open_document(target)
-    experiment, where = resolve(document, name, choices or Choices())
-    return check(experiment, where)
+    experiment, where, whole = resolve(document, name, choices or Choices())
+    checked = check(whole, where)
+    variants = {name: checked.variants[name] for name in experiment.variants}
+    return checked.model_copy(update={"variants": variants})

@@ -23,10 +23,12 @@ class Resolved(NamedTuple):
     Attributes:
         experiment: The experiment that runs.
         where: Names the place of a key in messages.
+        whole: The same with all of the file's variants: common settings are for them, too.
     """
 
     experiment: Experiment
     where: Where
+    whole: Experiment
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,14 @@ def resolve(document: Document, name: str, choices: Choices) -> Resolved:
     where = _place_finder(document, preset_name, choices, data)
     experiment = build(data, where)
     _check_references(experiment, where)
+    whole = experiment
     for key in SELECTABLE:
         typed = getattr(choices, key)
         source = f"--{key}" if typed is not None else where((key,))
         wanted = typed if typed is not None else selections.get(key)
         if wanted is not None:
             experiment = _select(experiment, key, wanted, source)
-    return Resolved(experiment, where)
+    return Resolved(experiment, where, whole.model_copy(update={"tasks": experiment.tasks}))
 
 
 def _choose_preset(document: Document, wanted: str | None) -> tuple[str, dict[str, Any]]:

@@ -155,11 +155,16 @@ class ActorPool:
             for member, state in zip(self._local, states, strict=True):
                 member.set_state(state)
             return
-        self._revive_dead()
+        self._states = [None] * self.members  # an actor revived here gets all of it below
+        while True:
+            try:
+                ray.get(
+                    [self._host(i).set_state.remote(i, state) for i, state in enumerate(states)]
+                )
+                break
+            except RayActorError:
+                self._revive_dead()
         self._states = list(states)
-        ray.get(
-            [self._host(index).set_state.remote(index, state) for index, state in enumerate(states)]
-        )
 
     def stop(self) -> None:
         """Let the actors go."""

@@ -68,6 +68,13 @@ def test_default_preset_is_quick_and_lists_select() -> None:
     assert experiment.config["gamma"] == 0.99
 
 
+def test_common_settings_that_no_chosen_variant_has_are_not_mistakes() -> None:
+    experiment = catalog.load("maesn/fig6_wheeled", Choices(preset="paper", variants=["maml-bias"]))
+    assert list(experiment.variants) == ["maml-bias"]
+    assert "kl_weight" not in experiment.config_of("maml-bias")  # of the methods with latents
+    assert experiment.config_of("maml-bias")["max_kl"] == 0.01
+
+
 def test_the_command_line_chooses_among_all_variants_in_the_files_order() -> None:
     choices = Choices(variants=["sm4-10", "sac"], tasks=["halls-7"], seeds=[7])
     experiment = catalog.declared("smm/fig2c", choices)

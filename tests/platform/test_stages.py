@@ -57,7 +57,7 @@ DATA: dict[str, Any] = {
 def _experiment(**changes: Any) -> Experiment:
     document = Document("stages.yaml", {**DATA, **changes}, {})
     resolved = resolve(document, "test/stages", Choices())
-    return check(*resolved)
+    return check(resolved.experiment, resolved.where)
 
 
 def _state(run: TrialRun) -> dict[str, np.ndarray]:

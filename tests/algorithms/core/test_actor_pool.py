@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import ray
+from dead_actors import kill
 from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
@@ -60,10 +61,10 @@ def test_a_pool_hosts_any_number_of_members_on_any_number_of_actors(actors: int,
     assert pool.run([1, 2, 3]) == [1, 1002, 2003]
     states = pool.get_states()
     if actors:
-        ray.kill(pool._hosts[1])
+        kill(pool._hosts[1])
     assert pool.run([10, 20, 30]) == [11, 1022, 2033]
     if actors:
-        ray.kill(pool._hosts[0])
+        kill(pool._hosts[0])
     pool.set_states(states)
     assert pool.run([5, 5, 5]) == [6, 1007, 2008]
     pool.stop()
@@ -89,7 +90,7 @@ def test_what_a_finished_member_left_out_of_its_state_survives_a_death_in_the_sa
     pool.run([1, 2])
     pool.submit(0, 3)
     assert pool.wait() == (0, 3)
-    ray.kill(pool._hosts[0])
+    kill(pool._hosts[0])
     pool.submit(1, 4)
     assert pool.wait() == (1, 4)
     assert pool.revivals == 1
@@ -103,9 +104,9 @@ def test_an_actor_that_dies_again_and_again_is_an_error(
     monkeypatch.setattr("expedition.algorithms.core.actor_pool._REVIVALS", 1)
     pool = ActorPool(Counter, members=1, actors=1, num_cpus=0.3)
     pool.run([1])
-    ray.kill(pool._hosts[0])
+    kill(pool._hosts[0])
     assert pool.run([1]) == [2]
-    ray.kill(pool._hosts[0])
+    kill(pool._hosts[0])
     with pytest.raises(PoolLostError, match="died 2 times"):
         pool.run([1])
     pool.stop()

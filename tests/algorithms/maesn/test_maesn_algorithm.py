@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import ray
+from dead_actors import kill
 from ray.rllib.algorithms.algorithm import Algorithm
 
 from expedition.algorithms.core.metrics import curate
@@ -79,7 +79,7 @@ def test_none_one_or_two_actors_give_the_same_curve(env: str, settings: dict[str
 def test_a_lost_actors_tasks_are_sampled_again_with_the_same_numbers():
     whole, wounded = (build(config(task_actors=actors)) for actors in (0, 2))
     rows = [curve(algo, 1) for algo in (whole, wounded)]
-    ray.kill(wounded.pool._hosts[1])
+    kill(wounded.pool._hosts[1])
     rows = [curve(algo, 2) for algo in (whole, wounded)]
     assert rows[0] == rows[1]
     assert wounded.pool.revivals >= 1

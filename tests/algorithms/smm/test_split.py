@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import ray
 import torch
+from dead_actors import kill
 
 from expedition.algorithms.smm import SMM, SMMConfig
 from expedition.algorithms.smm.component import Component, RoundRequest, component_config
@@ -71,13 +71,13 @@ def test_the_numbers_do_not_depend_on_the_actors_nor_on_the_death_of_one(
     def wait_and_kill() -> tuple[int, Any]:
         index, result = wait()
         if algos[-1].iteration == 1 and index == 0:  # component 2 of the same actor is still due
-            ray.kill(pool._hosts[0])
+            kill(pool._hosts[0])
         return index, result
 
     monkeypatch.setattr(pool, "wait", wait_and_kill)
     for iteration in range(3):
         if iteration == 2:
-            ray.kill(pool._hosts[1])  # between rounds
+            kill(pool._hosts[1])  # between rounds
         for algo in algos:
             algo.train()
     assert pool.revivals == 2
