@@ -14,7 +14,7 @@ from expedition.platform.schema import Plot
 from expedition.platform.style import COLOURS, INK
 
 OPTIMUM = "optimum"  # covariance of the optimal Gaussian, whose mean is 0
-SHOWN = 1000  # actions; more would hide the contours
+SHOWN = 1000  # actions; spread over all of them; more would hide the contours
 DEVIATIONS = (1.0, 2.0)
 
 
@@ -58,7 +58,7 @@ def _reach(content: Arrays, own: str) -> float:
 
 def _show(axes: Axes, content: Arrays, own: str, reach: float) -> None:
     actions = content[own]
-        x, y = actions[:: -(-len(actions) // SHOWN), :2].T
+    x, y = actions[:: -(-len(actions) // SHOWN), :2].T
     axes.scatter(x, y, s=2.5, color=COLOURS[0], alpha=0.45, linewidths=0)
     if OPTIMUM in content:
         for deviations in DEVIATIONS:
