@@ -20,8 +20,11 @@ from matplotlib.ticker import EngFormatter
 from expedition.platform.spec import Experiment
 
 # Okabe and Ito 2008, in an order whose neighbours differ in lightness too; yellow is left out,
-# it does not show on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D")
+# it does not show on white. Three of Tol (2021) follow, for experiments of many methods.
+COLOURS = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D",
+    "#882255", "#999933", "#44AA99",
+)  # fmt: skip
 REFERENCE = "#7A7A7A"
 INK, QUIET, GRID = "#1F2328", "#59636E", "#E4E7EB"
 
