@@ -118,8 +118,12 @@ def _close(camera: weakref.ref[MujocoCamera]) -> None:
 
 def _gl_context() -> Any:
     """An OpenGL context: as ``MUJOCO_GL`` says, else through EGL where there is no display."""
-    if not os.environ.get("MUJOCO_GL") and not os.environ.get("DISPLAY") and os.name == "posix":
-        from mujoco.egl import GLContext  # not at the top: loads the system's EGL library
+    chosen = os.environ.get("MUJOCO_GL", "").lower()
+    is_headless = os.name == "posix" and not os.environ.get("DISPLAY")
+    if chosen == "egl" or (not chosen and is_headless):
+        # MuJoCo itself read the variable when it was imported, perhaps before it was set. Not at
+        # the top: loads the system's EGL library.
+        from mujoco.egl import GLContext
     else:
         from mujoco.gl_context import GLContext
     return GLContext(FRAME_SIZE, FRAME_SIZE)
