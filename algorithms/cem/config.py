@@ -1,14 +1,12 @@
 """Settings of the cross-entropy method."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
-from expedition.algorithms.core.config import DeclaredConfig
-from expedition.algorithms.core.env_runner import TransitionEnvRunner
+from expedition.algorithms.core.config import TORCH_THREADS, DeclaredConfig
 from expedition.algorithms.core.hyperparameters import Hyperparameter
-from expedition.algorithms.core.rllib import hush_new_stack_remark, skip_connector_sync
 
 
 class CEMConfig(DeclaredConfig):
@@ -45,28 +43,16 @@ class CEMConfig(DeclaredConfig):
         ),
         "hidden_sizes": Hyperparameter((), "hidden widths of the policy; none: linear"),
         "activation": Hyperparameter("tanh", "their non-linearity", choices=("relu", "tanh")),
-        "torch_threads": Hyperparameter(
-            None,
-            "threads of the learner; none: as many as the trial has CPUs",
-            low=1,
-            words=(None,),
-        ),
+        "torch_threads": TORCH_THREADS,
     }
 
     def __init__(self, algo_class: type | None = None) -> None:
         from expedition.algorithms.cem.algorithm import CEM
 
         super().__init__(algo_class or CEM)
-        self.env_runner_cls = TransitionEnvRunner
-        self.gym_env_vectorize_mode = "vector_entry_point"
-        self.num_env_runners = 0
-        self.min_time_s_per_iteration = 0
-        self.evaluation_duration = 10
-        skip_connector_sync(self)
 
     def validate(self) -> None:
         """Check the settings; see ``DeclaredConfig.validate``."""
-        hush_new_stack_remark(self)
         super().validate()
         if self.num_learners > 1 or self.num_env_runners:
             raise ValueError(
@@ -90,8 +76,3 @@ class CEMConfig(DeclaredConfig):
         from expedition.algorithms.cem.learner import CEMLearner
 
         return CEMLearner
-
-    @property
-    def _model_config_auto_includes(self) -> dict[str, Any]:
-        declared = {name: getattr(self, name) for name in self.hyperparameters()}
-        return super()._model_config_auto_includes | declared

@@ -9,11 +9,20 @@ from expedition.algorithms.core.env_runner import TransitionEnvRunner
 from expedition.algorithms.core.hyperparameters import Hyperparameter, check_all, nearest
 from expedition.algorithms.core.rllib import hush_new_stack_remark, skip_connector_sync
 
+TORCH_THREADS = Hyperparameter(
+    None,
+    "threads of the learner; none: as many as the trial has CPUs",
+    low=1,
+    words=(None,),
+)
+
 
 class DeclaredConfig(AlgorithmConfig):
     """An ``AlgorithmConfig`` whose own settings are declared in ``HYPERPARAMETERS``.
 
     A subclass adds its declarations; those of its parents are inherited and may be overridden.
+    Environments are stepped as arrays, in the trial's process unless remote runners are asked for,
+    and the module is told every declared setting.
     """
 
     HYPERPARAMETERS: ClassVar[Mapping[str, Hyperparameter]] = {}
@@ -24,6 +33,12 @@ class DeclaredConfig(AlgorithmConfig):
         super().__init__(algo_class=algo_class)
         for name, hyperparameter in self.hyperparameters().items():
             setattr(self, name, hyperparameter.default)
+        self.env_runner_cls = TransitionEnvRunner
+        self.gym_env_vectorize_mode = "vector_entry_point"
+        self.num_env_runners = 0
+        self.min_time_s_per_iteration = 0
+        self.evaluation_duration = 10
+        skip_connector_sync(self)
 
     @classmethod
     def hyperparameters(cls) -> dict[str, Hyperparameter]:
@@ -60,10 +75,16 @@ class DeclaredConfig(AlgorithmConfig):
         Raises:
             ValueError: Naming the key, its value and the allowed range.
         """
+        hush_new_stack_remark(self)
         super().validate()
-        check_all(
-            self.hyperparameters(), {name: getattr(self, name) for name in self.hyperparameters()}
-        )
+        check_all(self.hyperparameters(), self._declared())
+
+    def _declared(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.hyperparameters()}
+
+    @property
+    def _model_config_auto_includes(self) -> dict[str, Any]:
+        return super()._model_config_auto_includes | self._declared()
 
 
 class OffPolicyConfig(DeclaredConfig):
@@ -114,26 +135,11 @@ class OffPolicyConfig(DeclaredConfig):
             low=0,
             high=1,
         ),
-        "torch_threads": Hyperparameter(
-            None,
-            "threads of the learner; none: as many as the trial has CPUs",
-            low=1,
-            words=(None,),
-        ),
+        "torch_threads": TORCH_THREADS,
     }
-
-    def __init__(self, algo_class: type | None = None) -> None:
-        super().__init__(algo_class)
-        self.env_runner_cls = TransitionEnvRunner
-        self.gym_env_vectorize_mode = "vector_entry_point"
-        self.num_env_runners = 0
-        self.min_time_s_per_iteration = 0
-        self.evaluation_duration = 10
-        skip_connector_sync(self)
 
     def validate(self) -> None:
         """Check the settings; see ``DeclaredConfig.validate``."""
-        hush_new_stack_remark(self)
         super().validate()
         if self.num_learners > 1:
             raise ValueError(
@@ -147,8 +153,3 @@ class OffPolicyConfig(DeclaredConfig):
     def env_copies(self) -> int:
         """Environment copies over all runners."""
         return self.num_envs_per_env_runner * max(1, self.num_env_runners)
-
-    @property
-    def _model_config_auto_includes(self) -> dict[str, Any]:
-        declared = {name: getattr(self, name) for name in self.hyperparameters()}
-        return super()._model_config_auto_includes | declared

@@ -1,12 +1,10 @@
 """Configuration common to the on-policy methods."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from expedition.algorithms.core.config import DeclaredConfig
-from expedition.algorithms.core.env_runner import TransitionEnvRunner
+from expedition.algorithms.core.config import TORCH_THREADS, DeclaredConfig
 from expedition.algorithms.core.hyperparameters import Hyperparameter
-from expedition.algorithms.core.rllib import hush_new_stack_remark, skip_connector_sync
 from expedition.algorithms.core.trust_region import TrustRegion
 
 TRUST_REGION_SETTINGS: Mapping[str, Hyperparameter] = {
@@ -29,26 +27,11 @@ class OnPolicyConfig(DeclaredConfig):
             "relu", "hidden non-linearity of the policy", choices=("relu", "tanh")
         ),
         "init_std": Hyperparameter(1.0, "standard deviation of the actions at first", low=1e-6),
-        "torch_threads": Hyperparameter(
-            None,
-            "threads of the learner; none: as many as the trial has CPUs",
-            low=1,
-            words=(None,),
-        ),
+        "torch_threads": TORCH_THREADS,
     }
-
-    def __init__(self, algo_class: type | None = None) -> None:
-        super().__init__(algo_class)
-        self.env_runner_cls = TransitionEnvRunner
-        self.gym_env_vectorize_mode = "vector_entry_point"
-        self.num_env_runners = 0
-        self.min_time_s_per_iteration = 0
-        self.evaluation_duration = 10
-        skip_connector_sync(self)
 
     def validate(self) -> None:
         """Check the settings; see ``DeclaredConfig.validate``."""
-        hush_new_stack_remark(self)
         super().validate()
         if self.num_learners > 1:
             raise ValueError(
@@ -71,8 +54,3 @@ class OnPolicyConfig(DeclaredConfig):
             backtracks=self.line_search_steps,
             backtrack_ratio=self.line_search_ratio,
         )
-
-    @property
-    def _model_config_auto_includes(self) -> dict[str, Any]:
-        declared = {name: getattr(self, name) for name in self.hyperparameters()}
-        return super()._model_config_auto_includes | declared

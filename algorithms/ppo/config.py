@@ -6,9 +6,8 @@ from typing import Any, ClassVar, Self
 from ray.rllib.algorithms.ppo import PPOConfig as RLlibPPOConfig
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
-from expedition.algorithms.core.config import DeclaredConfig
+from expedition.algorithms.core.config import TORCH_THREADS, DeclaredConfig
 from expedition.algorithms.core.hyperparameters import Hyperparameter
-from expedition.algorithms.core.rllib import hush_new_stack_remark, skip_connector_sync
 from expedition.algorithms.ppo.env_runner import ChunkEnvRunner
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -112,12 +111,7 @@ class PPOConfig(DeclaredConfig, RLlibPPOConfig):
         "value_activation": Hyperparameter(
             "relu", "their non-linearity", "app. C", choices=("relu", "tanh")
         ),
-        "torch_threads": Hyperparameter(
-            None,
-            "threads of the learner; none: as many as the trial has CPUs",
-            low=1,
-            words=(None,),
-        ),
+        "torch_threads": TORCH_THREADS,
     }
 
     def __init__(self, algo_class: type | None = None) -> None:
@@ -125,11 +119,6 @@ class PPOConfig(DeclaredConfig, RLlibPPOConfig):
 
         super().__init__(algo_class or PPO)
         self.env_runner_cls = ChunkEnvRunner
-        self.gym_env_vectorize_mode = "vector_entry_point"
-        self.num_env_runners = 0
-        self.min_time_s_per_iteration = 0
-        self.evaluation_duration = 10
-        skip_connector_sync(self)
 
     def training(self, **settings: Any) -> Self:
         """Set hyperparameters, those of a ``preset`` first; see ``DeclaredConfig.training``."""
@@ -138,7 +127,6 @@ class PPOConfig(DeclaredConfig, RLlibPPOConfig):
 
     def validate(self) -> None:
         """Check the settings; see ``DeclaredConfig.validate``."""
-        hush_new_stack_remark(self)
         super().validate()
         if self.num_learners > 1:
             raise ValueError(
@@ -162,11 +150,6 @@ class PPOConfig(DeclaredConfig, RLlibPPOConfig):
         from expedition.algorithms.ppo.learner import PPOLearner
 
         return PPOLearner
-
-    @property
-    def _model_config_auto_includes(self) -> dict[str, Any]:
-        declared = {name: getattr(self, name) for name in self.hyperparameters()}
-        return super()._model_config_auto_includes | declared
 
 
 class A2CConfig(PPOConfig):

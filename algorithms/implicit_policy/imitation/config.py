@@ -1,14 +1,12 @@
 """Settings of imitation, by likelihood (``clone``) and by a discriminator (``gan_imitation``)."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
-from expedition.algorithms.core.config import DeclaredConfig
-from expedition.algorithms.core.env_runner import TransitionEnvRunner
+from expedition.algorithms.core.config import TORCH_THREADS, DeclaredConfig
 from expedition.algorithms.core.hyperparameters import Hyperparameter
-from expedition.algorithms.core.rllib import hush_new_stack_remark, skip_connector_sync
 from expedition.algorithms.implicit_policy.flow import FLOW_SETTINGS
 
 
@@ -44,26 +42,15 @@ class ImitationConfig(DeclaredConfig):
         ),
         "compare_half_width": Hyperparameter(0.5, "of the parts around these places", low=0),
         "compare_bins": Hyperparameter(20, "bins of a histogram of actions", low=2),
-        "torch_threads": Hyperparameter(
-            None,
-            "threads of the learner; none: as many as the trial has CPUs",
-            low=1,
-            words=(None,),
-        ),
+        "torch_threads": TORCH_THREADS,
     }
 
     def __init__(self, algo_class: type | None = None) -> None:
         super().__init__(algo_class)
-        self.env_runner_cls = TransitionEnvRunner
-        self.gym_env_vectorize_mode = "vector_entry_point"
-        self.num_env_runners = 0
-        self.min_time_s_per_iteration = 0
         self.evaluation_duration = 100
-        skip_connector_sync(self)
 
     def validate(self) -> None:
         """Check the settings; see ``DeclaredConfig.validate``."""
-        hush_new_stack_remark(self)
         super().validate()
         if not self.demonstrations:
             raise ValueError(
@@ -75,11 +62,6 @@ class ImitationConfig(DeclaredConfig):
                 f"num_learners={self.num_learners}, num_env_runners={self.num_env_runners}: one "
                 "learner holds the demonstrations and nothing is collected; use at most 1 and 0"
             )
-
-    @property
-    def _model_config_auto_includes(self) -> dict[str, Any]:
-        declared = {name: getattr(self, name) for name in self.hyperparameters()}
-        return super()._model_config_auto_includes | declared
 
 
 class CloneConfig(ImitationConfig):
