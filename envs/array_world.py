@@ -116,10 +116,22 @@ class ArrayWorld(ABC):
         Raises:
             ValueError: If they have another shape or are not numbers.
         """
-        expected = (self.agents, *self.action_space.shape)
-        if actions.shape != expected:
-            raise ValueError(f"actions must have shape {expected}, got {actions.shape}")
-        copied = np.array(actions, dtype=np.float64)
-        if np.isnan(copied).any():
-            raise ValueError(f"actions must be numbers, got {actions}")
-        return copied
+        return checked_actions(actions, (self.agents, *self.action_space.shape))
+
+
+def checked_actions(actions: NDArray[np.floating], shape: tuple[int, ...]) -> Array:
+    """A copy of actions.
+
+    Args:
+        actions: The actions.
+        shape: What their shape must be.
+
+    Raises:
+        ValueError: If they have another shape or are not numbers.
+    """
+    if actions.shape != shape:
+        raise ValueError(f"actions must have shape {shape}, got {actions.shape}")
+    copied = np.array(actions, dtype=np.float64)
+    if np.isnan(copied).any():
+        raise ValueError(f"actions must be numbers, got {actions}")
+    return copied

@@ -15,6 +15,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from expedition.envs.array_world import checked_actions
 from expedition.envs.coverage import CoverageTracker
 
 Array = NDArray[np.float64]
@@ -120,12 +121,7 @@ class TaskWorld(ABC):
         Raises:
             ValueError: If they have another shape or are not numbers.
         """
-        expected = (self.agents, *self.action_space.shape)
-        if actions.shape != expected:
-            raise ValueError(f"actions must have shape {expected}, got {actions.shape}")
-        clipped = np.array(actions, dtype=np.float64)
+        clipped = checked_actions(actions, (self.agents, *self.action_space.shape))
         np.maximum(clipped, -1.0, out=clipped)
         np.minimum(clipped, 1.0, out=clipped)
-        if np.isnan(clipped).any():
-            raise ValueError(f"actions must be numbers, got {actions}")
         return clipped
