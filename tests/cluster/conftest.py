@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,11 +35,7 @@ def spec_file(tmp_path: Path) -> Path:
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, Path]]:
     """Three nodes with a CPU each, for all tests of the session, and their home."""
     home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(state.HOME_VARIABLE, str(home))
-        patch.setenv("OMP_NUM_THREADS", "1")
-        patch.setenv("PYTHONPATH", f"{PLUGIN}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-        cluster = local.up(plan_nodes(3, [1]), object_store_mib=80, dashboard_port=None)
+    cluster = _up(home, 3)
     try:
         yield cluster, home
     finally:
@@ -55,3 +52,17 @@ def cluster(started: tuple[Cluster, Path], monkeypatch: pytest.MonkeyPatch) -> C
     """The cluster of the session, as this user's local one."""
     monkeypatch.setenv(state.HOME_VARIABLE, str(started[1]))
     return started[0]
+
+
+@pytest.fixture
+def start_another(started: tuple[Cluster, Path]) -> Callable[[int], Cluster]:
+    """Start a cluster of so many nodes in the place of the session's, which must have ended."""
+    return partial(_up, started[1])
+
+
+def _up(home: Path, nodes: int) -> Cluster:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(state.HOME_VARIABLE, str(home))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("PYTHONPATH", f"{PLUGIN}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        return local.up(plan_nodes(nodes, [1]), object_store_mib=80, dashboard_port=None)

@@ -180,6 +180,38 @@ def test_a_run_is_stopped_resumed_loses_a_node_and_has_the_numbers_of_an_undistu
     _is_tracked(mlflow_server)
 
 
+def test_a_run_that_loses_the_head_goes_on_in_a_new_cluster_with_the_numbers_of_an_undisturbed_one(
+    cluster: Cluster,
+    start_another: Callable[[int], Cluster],
+    send: Callable[..., submission.Job],
+    tmp_path: Path,
+) -> None:
+    # The last of this file: the cluster of the session ends here.
+    variants = {"one": {"algorithm": "fake", "config": {"sleep_s": 0.25}}}
+    file = write_spec(tmp_path / "mine" / "quick.yaml", variants=variants, budget=160)
+    request = read(["run", str(file), "--no-track"])
+    job = send(request)
+    folder = RunFolder(tmp_path / "results" / job.run)
+    trial = folder.trial("default/one/seed_0")
+    wait_for(lambda: trial.checkpoints.is_dir() and any(trial.checkpoints.glob("0*")))
+    for pid in processes.node_members(cluster, "node-0"):
+        os.kill(pid, signal.SIGKILL)
+    saved = trial.rows()[:3]  # up to the first checkpoint
+    assert trial.status()["state"] == RUNNING
+
+    with pytest.raises(UserError, match="clear it away with expedition cluster down"):
+        send(request)
+    assert local.down() == cluster
+    start_another(1)
+    again = send(request)
+    assert again.run == job.run
+    wait_for(lambda: submission.find(connect(None), again.id).ended)
+    assert submission.find(connect(None), again.id).status == "SUCCEEDED"
+    assert trial.rows()[:3] == saved  # with their times: they were not made again
+    expected = undisturbed(request.experiment, tmp_path / "expected")
+    assert {name: rows_of(folder.trial(name)) for name in folder.trial_ids()} == expected
+
+
 def _is_sent_once(
     send: Callable[..., submission.Job], request: Request, file: Path, job: submission.Job
 ) -> None:
