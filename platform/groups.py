@@ -7,12 +7,13 @@ group.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ray.tune.schedulers import FIFOScheduler, PopulationBasedTraining, TrialScheduler
 from ray.tune.search import Searcher
+
+from expedition.platform.plan import point_name
 
 if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController
@@ -41,6 +42,14 @@ def comparable(config: Mapping[str, Any]) -> str:
         return "/".join(config["trial"].split("/")[:2])
     cell = cell_of(config)
     return f"{cell['task']}/{cell['variant']}"
+
+
+def point_of(config: Mapping[str, Any]) -> tuple[str, str]:
+    """Name the sweep point of a trial and which of its trials this is: ``p3f2a9c1b, seed_0``."""
+    if "trial" in config:
+        _, _, point, seed = config["trial"].split("/")
+        return point, seed
+    return point_name(config["search"]), f"seed_{cell_of(config)['seed']}"
 
 
 class GroupedSearcher(Searcher):
@@ -90,15 +99,23 @@ class GroupedScheduler(FIFOScheduler):
     """One scheduler a task and variant; trials start in the order they were made.
 
     Args:
-        make: Builds the scheduler of a group; one that decides only at results.
+        make: Builds the scheduler of a variant on a task; one that decides only at results.
     """
 
-    def __init__(self, make: Callable[[], TrialScheduler]) -> None:
+    def __init__(self, make: Callable[[str], TrialScheduler]) -> None:
         super().__init__()
-        self._groups: defaultdict[str, TrialScheduler] = defaultdict(make)
+        self._make = make
+        self._groups: dict[str, TrialScheduler] = {}
+
+    def group(self, config: Mapping[str, Any]) -> TrialScheduler:
+        """Give the scheduler of the trials that a configuration may be compared with."""
+        name = comparable(config)
+        if name not in self._groups:
+            self._groups[name] = self._make(name.split("/")[1])
+        return self._groups[name]
 
     def _of(self, trial: TuneTrial) -> TrialScheduler:
-        return self._groups[comparable(trial.config)]
+        return self.group(trial.config)
 
     def on_trial_add(self, tune_controller: TuneController, trial: TuneTrial) -> None:
         """Pass a new trial on."""

@@ -7,10 +7,8 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
 from typing import Any
 
-import numpy as np
 from ray.tune.search import Searcher
 
 from expedition.platform.errors import UserError
@@ -18,8 +16,8 @@ from expedition.platform.groups import REPEAT_INDEX, GroupedSearcher
 from expedition.platform.objective import Objective
 from expedition.platform.plan import Trial
 from expedition.platform.schedulers import Sweep, tune_domains
+from expedition.platform.scores import point_score
 from expedition.platform.spec import Experiment
-from expedition.platform.statistics import iqm
 from expedition.platform.store import DONE, FAILED, RunFolder
 from expedition.platform.trainable import OBJECTIVE
 
@@ -62,24 +60,6 @@ def known_points(folder: RunFolder, objective: Objective, repeats: int) -> dict[
         scores = [(trial.task, _score(folder, trial, objective)) for trial in ended]
         known[variant].scored.append((values, point_score(scores)))
     return known
-
-
-def point_score(scores: Sequence[tuple[str, float]]) -> float:
-    """Score a point by its trials: the interquartile mean over seeds, then the mean over tasks.
-
-    Tasks are kept apart, for their scores need not be comparable: over all of them together the
-    interquartile mean would drop the easiest and the hardest.
-
-    Args:
-        scores: Task and objective of each trial; up to three seeds a task have the plain mean.
-
-    Returns:
-        The score. Infinite when more than a quarter of the seeds of a task failed.
-    """
-    by_task: defaultdict[str, list[float]] = defaultdict(list)
-    for task, score in scores:
-        by_task[task].append(score)
-    return fmean(iqm(np.array(values)) for values in by_task.values())
 
 
 class PointSearcher(Searcher):

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from ray import tune
 from ray.tune.schedulers import (
-    AsyncHyperBandScheduler,
     MedianStoppingRule,
     TrialScheduler,
 )
@@ -24,10 +23,12 @@ from ray.tune.search.sample import Domain
 from expedition.algorithms.registry import config_class
 from expedition.platform.errors import UserError, unknown
 from expedition.platform.groups import GroupedScheduler, Population
+from expedition.platform.halving import Halving
 from expedition.platform.objective import Objective
 from expedition.platform.plan import Trial, trials_of
 from expedition.platform.schema import Metric
 from expedition.platform.spec import Experiment
+from expedition.platform.store import RunFolder
 from expedition.platform.trainable import OBJECTIVE
 
 SEARCHERS = ("random", "grid", "optuna")
@@ -222,20 +223,22 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def scheduler_of(sweep: Sweep, experiment: Experiment) -> TrialScheduler | None:
+def scheduler_of(sweep: Sweep, experiment: Experiment, folder: RunFolder) -> TrialScheduler | None:
     """Build the scheduler of a sweep.
 
     Args:
         sweep: What was asked for.
         experiment: The resolved experiment.
+        folder: The run, with what an earlier launch may have left.
 
     Returns:
         The scheduler; ``None`` when every trial spends its budget.
     """
-    budget = max(experiment.budget_of(variant) for variant in experiment.variants)
     if sweep.scheduler == "none":
         return None
     if sweep.scheduler == "pbt":
+        (variant,) = experiment.variants
+        budget = experiment.budget_of(variant)
         return Population(
             time_attr="env_steps",
             metric=OBJECTIVE,
@@ -244,21 +247,32 @@ def scheduler_of(sweep: Sweep, experiment: Experiment) -> TrialScheduler | None:
             hyperparam_mutations={"search": tune_domains(experiment.search)},
             log_config=False,
         )
-    return GroupedScheduler(lambda: _stopper(sweep, budget))
+    if sweep.scheduler == "median":
+        return GroupedScheduler(lambda variant: _median(sweep, experiment.budget_of(variant)))
+    scheduler = GroupedScheduler(lambda variant: _halving(sweep, experiment.budget_of(variant)))
+    for trial_id in folder.trial_ids():
+        trial = Trial.from_dict(folder.trial(trial_id).read_trial())
+        halving = scheduler.group({"trial": trial.id})
+        halving.recall(trial, folder.trial(trial_id).rows(), sweep.objective)
+    return scheduler
 
 
-def _stopper(sweep: Sweep, budget: int) -> TrialScheduler:
-    common = {"time_attr": "env_steps", "metric": OBJECTIVE, "mode": sweep.objective.mode}
-    if sweep.scheduler == "asha":
-        return AsyncHyperBandScheduler(
-            max_t=budget,
-            grace_period=max(1, budget // ASHA_FACTOR**2),
-            reduction_factor=ASHA_FACTOR,
-            **common,
-        )
+def _halving(sweep: Sweep, budget: int) -> Halving:
+    return Halving(
+        metric=OBJECTIVE,
+        mode=sweep.objective.mode,
+        grace=max(1, budget // ASHA_FACTOR**2),
+        budget=budget,
+        factor=ASHA_FACTOR,
+    )
+
+
+def _median(sweep: Sweep, budget: int) -> TrialScheduler:
     return MedianStoppingRule(
+        time_attr="env_steps",
+        metric=OBJECTIVE,
+        mode=sweep.objective.mode,
         grace_period=budget * MEDIAN_GRACE,
         min_samples_required=MEDIAN_TRIALS,
         hard_stop=True,
-        **common,
     )

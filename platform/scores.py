@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from statistics import fmean
 
 import numpy as np
 import pandas as pd
 
 from expedition.platform.results import IDENTITY, Run
 from expedition.platform.schema import Metric, Statistic
-from expedition.platform.store import DONE
+from expedition.platform.statistics import iqm
+from expedition.platform.store import DONE, FAILED
 
 
 def _last_half_mean(steps: np.ndarray, values: np.ndarray) -> float:
@@ -93,8 +96,49 @@ def table(run: Run, metric: Metric) -> pd.DataFrame:
     return pd.DataFrame(records, columns=[*IDENTITY, "score"])
 
 
+def point_score(scores: Sequence[tuple[str, float]]) -> float:
+    """Score a sweep point by its trials: interquartile mean over seeds, then mean over tasks.
+
+    Tasks are kept apart, for their scores need not be comparable: over all of them together the
+    interquartile mean would drop the easiest and the hardest.
+
+    Args:
+        scores: Task and objective of each trial; up to three seeds a task have the plain mean.
+
+    Returns:
+        The score. Infinite when more than a quarter of the seeds of a task failed.
+    """
+    by_task: defaultdict[str, list[float]] = defaultdict(list)
+    for task, score in scores:
+        by_task[task].append(score)
+    return fmean(iqm(np.array(values)) for values in by_task.values())
+
+
+def point_scores(run: Run, metric: Metric) -> pd.DataFrame:
+    """Score every sweep point that has a trial that is done.
+
+    Args:
+        run: A sweep.
+        metric: What is measured. A failed trial counts as infinitely bad.
+
+    Returns:
+        Columns ``variant``, ``point``, ``score`` (see :func:`point_score`).
+    """
+    scores = table(run, metric)
+    scored = set(zip(scores["variant"], scores["point"], strict=True))
+    failed = run.trials.loc[run.trials["state"] == FAILED, IDENTITY]
+    worst = -np.inf if metric.higher_is_better else np.inf
+    everything = pd.concat([scores, failed.assign(score=worst)]) if len(failed) else scores
+    records = [
+        (variant, point, point_score(list(zip(trials["task"], trials["score"], strict=True))))
+        for (variant, point), trials in everything.groupby(["variant", "point"], sort=False)
+        if (variant, point) in scored
+    ]
+    return pd.DataFrame(records, columns=["variant", "point", "score"])
+
+
 def best_points(run: Run) -> dict[str, str]:
-    """Return the sweep point of each variant with the best mean headline score.
+    """Return the sweep point of each variant with the best headline :func:`point_score`.
 
     Args:
         run: The run.
@@ -103,12 +147,10 @@ def best_points(run: Run) -> dict[str, str]:
         Variant -> point; empty outside sweeps.
     """
     _, metric = run.experiment.headline
-    if not run.is_sweep or (scores := table(run, metric)).empty:
+    if not run.is_sweep or (scores := point_scores(run, metric)).empty:
         return {}
-    signed = scores.assign(score=scores["score"] * (1 if metric.higher_is_better else -1))
-    means = signed.groupby(["variant", "point"], as_index=False)["score"].mean()
-    best = means.loc[means.groupby("variant")["score"].idxmax()]
-    return dict(zip(best["variant"], best["point"], strict=True))
+    best = scores.sort_values("score", ascending=not metric.higher_is_better, kind="stable")
+    return dict(best.groupby("variant")["point"].first())
 
 
 def at_best_points(run: Run, frame: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from rliable import library
 
 REPS = 2000
 CONFIDENCE = 0.95
@@ -226,6 +225,8 @@ def _estimate(
     point = float(function(*samples))
     if all(len(sample) == 1 for sample in samples):
         return Interval(point, point, point)
+    from rliable import library  # here: trials need the interquartile mean, not all of its imports
+
     scores = samples[0] if len(samples) == 1 else samples
     with _seeded(seed), np.errstate(invalid="ignore"):
         _, intervals = library.get_interval_estimates(

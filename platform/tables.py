@@ -14,6 +14,7 @@ from expedition.platform.overrides import flatten
 from expedition.platform.results import Run
 from expedition.platform.schema import Config
 from expedition.platform.spec import Experiment
+from expedition.platform.store import DONE
 
 POOLED = "all tasks"
 
@@ -87,32 +88,32 @@ def common_settings(experiment: Experiment) -> Config:
 
 
 def sweep_points(run: Run) -> pd.DataFrame:
-    """Rank the points of a sweep by the mean of the headline metric.
+    """Rank the points of a sweep by the headline metric.
 
     Args:
         run: A sweep.
 
     Returns:
         One row a variant and point, the best first: ``variant``, ``point``, ``values`` (mapping),
-        ``trials``, ``finished``, ``mean`` (NaN without a score).
+        ``trials``, ``finished``, ``score`` (see :func:`~expedition.platform.scores.point_score`;
+        NaN without one).
     """
     _, metric = run.experiment.headline
-    scores = scoring.table(run, metric)
+    scores = scoring.point_scores(run, metric).set_index(["variant", "point"])["score"]
     rows = []
     for (variant, point), trials in run.trials.groupby(["variant", "point"], sort=False):
-        mine = scores.loc[(scores["variant"] == variant) & (scores["point"] == point), "score"]
         rows.append(
             {
                 "variant": variant,
                 "point": point,
                 "values": trials["search"].iloc[0],
                 "trials": len(trials),
-                "finished": len(mine),
-                "mean": float(mine.mean()) if len(mine) else np.nan,
+                "finished": int((trials["state"] == DONE).sum()),
+                "score": float(scores.get((variant, point), np.nan)),
             }
         )
     table = pd.DataFrame(rows)
-    return table.sort_values("mean", ascending=not metric.higher_is_better, ignore_index=True)
+    return table.sort_values("score", ascending=not metric.higher_is_better, ignore_index=True)
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -142,7 +142,7 @@ def _sweep_arguments(
 ) -> dict[str, Any]:
     from expedition.platform.schedulers import scheduler_of
 
-    scheduler = scheduler_of(sweep, experiment)
+    scheduler = scheduler_of(sweep, experiment, folder)
     if sweep.searcher == "optuna":
         return {**_adaptive(folder, experiment, sweep, config), "scheduler": scheduler}
     if sweep.scheduler == "pbt":

@@ -77,6 +77,6 @@ def _points_table(run: Run, points: Any) -> Table:
     for point in points.head(BEST_SHOWN).itertuples():
         values = ", ".join(f"{k}={tables.setting(v)}" for k, v in point.values.items())
         table.add_row(
-            point.variant, point.point, values, str(point.trials), tables.number(point.mean)
+            point.variant, point.point, values, str(point.trials), tables.number(point.score)
         )
     return table

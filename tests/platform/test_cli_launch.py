@@ -136,7 +136,7 @@ class TestWithRay:
         arguments = ["--samples", "3", "--variants", "low", "--no-track"]
         status, said = self._json(capsys, "sweep", spec, *arguments, "--results", str(tmp_path))
         assert status == 0
-        means = [point["mean"] for point in said["points"]]
+        means = [point["score"] for point in said["points"]]
         gains = [point["values"]["gain"] for point in said["points"]]
         assert means == sorted(means, reverse=True)
         assert gains == sorted(gains, reverse=True)

@@ -7,7 +7,8 @@ import pytest
 from ray.tune.search import Searcher
 
 from expedition.platform.groups import REPEAT_INDEX
-from expedition.platform.optuna_search import PointSearcher, point_score
+from expedition.platform.optuna_search import PointSearcher
+from expedition.platform.scores import point_score
 
 
 class _Study(Searcher):

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ import pandas as pd
 import pytest
 from synthetic import ITERATIONS, experiment, write_run, write_trial
 
-from expedition.platform import results, scores
+from expedition.platform import results, scores, tables
 from expedition.platform.errors import UserError
-from expedition.platform.plan import trial_of, trials_of
+from expedition.platform.plan import point_name, trial_of, trials_of
 from expedition.platform.schema import Metric
+from expedition.platform.store import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +167,35 @@ def test_sweeps_are_scored_at_each_variants_best_point(tmp_path: Path) -> None:
     kept = scores.at_best_points(run, run.trials)
     assert {values["alpha"] for values in kept["search"]} == {0.5}
     assert set(kept["point"]) == {best}
+
+
+def test_a_point_of_several_seeds_counts_by_their_interquartile_mean(tmp_path: Path) -> None:
+    declared = experiment(seeds=4, tasks={"halls-3": {"halls": 3}})
+    path = write_run(tmp_path / "sweep", declared)
+    shutil.rmtree(path / "trials")
+    # Of the last returns (10 a level): one lucky seed of 0.1, one unlucky seed of 0.5.
+    levels = {0.1: (1.0, 1.0, 2.0, 90.0), 0.5: (-40.0, 3.0, 4.0, 4.0), 0.9: (5.0, 5.0, 5.0, 5.0)}
+    for alpha, of_seeds in levels.items():
+        for seed, level in enumerate(of_seeds):
+            trial = trial_of(declared, "halls-3", "smm", seed).at({"alpha": alpha})
+            write_trial(path, trial, level, np.random.default_rng(0))
+    for seed in (1, 2):  # more than a quarter
+        status = RunFolder(path).trial(
+            trial_of(declared, "halls-3", "smm", seed).at({"alpha": 0.9}).id
+        )
+        status.set_status("failed", 0, error={"message": "NaN"})
+    run = results.read(path)
+    metric = Metric(key="train/return_mean", statistic="last")
+
+    found = dict(scores.point_scores(run, metric)[["point", "score"]].itertuples(index=False))
+
+    points = {alpha: point_name({"alpha": alpha}) for alpha in levels}
+    assert found == {points[0.1]: 15.0, points[0.5]: 35.0, points[0.9]: -math.inf}
+    chosen = run.experiment.model_copy(update={"metrics": {"return": metric}})
+    assert scores.best_points(replace(run, experiment=chosen)) == {"smm": points[0.5]}
+    ranking = tables.sweep_points(replace(run, experiment=chosen))
+    assert ranking["score"].tolist() == [35.0, 15.0, -math.inf]
+    assert ranking["finished"].tolist() == [4, 4, 2]
 
 
 def test_plan_and_results_agree_on_the_trials(finished: Path) -> None:

@@ -23,7 +23,7 @@ from expedition.platform.schedulers import (
     tune_domains,
 )
 from expedition.platform.schema import Metric
-from expedition.platform.store import write_json
+from expedition.platform.store import RunFolder, write_json
 
 METRIC = Metric(key="train/return_mean")
 
@@ -120,8 +120,10 @@ def test_references_and_variants_without_the_setting_are_not_swept() -> None:
         sweepable(experiment, "lvel")
 
 
-def test_only_trials_of_one_variant_and_task_are_compared() -> None:
-    scheduler = scheduler_of(_sweep(scheduler="asha"), fake_experiment(budget=90))
+def test_only_trials_of_one_variant_and_task_are_compared(tmp_path: Path) -> None:
+    scheduler = scheduler_of(
+        _sweep(scheduler="asha"), fake_experiment(budget=90), RunFolder(tmp_path)
+    )
     inner = scheduler._of  # type: ignore[union-attr]
 
     class Fake:
@@ -131,7 +133,7 @@ def test_only_trials_of_one_variant_and_task_are_compared() -> None:
     assert comparable({"trial": "a/low/p1/seed_0"}) == "a/low"
     assert inner(Fake("a/low/p1/seed_0")) is inner(Fake("a/low/p2/seed_1"))
     assert inner(Fake("a/low/p1/seed_0")) is not inner(Fake("a/high/p1/seed_0"))
-    assert inner(Fake("a/low/p1/seed_0"))._max_t == 90
+    assert inner(Fake("a/low/p1/seed_0"))._rungs == (30, 10)
 
 
 def test_variants_are_asked_in_turn() -> None:
