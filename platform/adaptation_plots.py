@@ -14,7 +14,7 @@ from expedition.platform import scores as scoring
 from expedition.platform.panels import Panel, arrange
 from expedition.platform.results import Run, arrays
 from expedition.platform.schema import Plot
-from expedition.platform.style import COLOURS, INK, QUIET
+from expedition.platform.style import COLOURS, DASHED, INK, QUIET
 
 Arrays = dict[str, np.ndarray]
 
@@ -36,7 +36,7 @@ def draw_paths(run: Run, plot: Plot) -> Figure | None:
 
 
 def draw_latents(run: Run, plot: Plot) -> Figure | None:
-    """Draw the Gaussians of tasks over latents before and after adaptation.
+    """Draw the Gaussians of tasks over latents before and after adaptation, and the prior.
 
     Args:
         run: The run; of each variant its first trial that has the array is shown.
@@ -63,7 +63,6 @@ def _draw(run: Run, plot: Plot, show: Callable[[Axes, str, Arrays], None]) -> Fi
     figure, placed = arrange(experiment, list(found), 1.0)
     for panel, content in found.items():
         show(placed[panel], panel.array.rpartition("/")[2], content)
-        placed[panel].set_aspect("equal", adjustable="datalim")
     return figure
 
 
@@ -86,6 +85,7 @@ def _show_paths(axes: Axes, own: str, content: Arrays) -> None:
     if tasks is not None and tasks.shape[1] == 2:
         axes.scatter(tasks[:, 0], tasks[:, 1], s=7, color=INK, marker="x", linewidths=0.7)
     axes.autoscale_view()
+    axes.set_aspect("equal", adjustable="datalim")
 
 
 def _show_latents(axes: Axes, own: str, content: Arrays) -> None:
@@ -106,7 +106,10 @@ def _show_latents(axes: Axes, own: str, content: Arrays) -> None:
         )
         axes.add_collection(ellipses)
         axes.scatter(centres[:, 0], centres[:, 1], s=6, color=colour, label=label, linewidths=0)
-    reach = np.abs(latents[..., :2]).max() + np.exp(latents[..., dim : dim + 2]).max()
+    angles = np.linspace(0, 2 * np.pi, 100)
+    axes.plot(np.cos(angles), np.sin(angles), color=INK, label="prior", **DASHED)
+    reach = 1.05 * (np.abs(latents[..., :2]) + np.exp(latents[..., dim : dim + 2])).max()
     axes.set_xlim(-reach, reach)
     axes.set_ylim(-reach, reach)
-    axes.legend(loc="upper right", fontsize=7, labelcolor=QUIET, handletextpad=0.1)
+    axes.set_aspect("equal")
+    axes.legend(loc="upper right", fontsize=7, labelcolor=QUIET, handletextpad=0.4)

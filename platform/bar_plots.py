@@ -29,6 +29,7 @@ from expedition.platform.style import (
 )
 
 GROUP_WIDTH = 0.8  # of the distance between two groups
+LABEL_WRAP = 12  # characters of a line below a group
 
 
 def draw(run: Run, plot: Plot) -> Figure | None:
@@ -89,8 +90,7 @@ def _draw_metrics(run: Run, plot: Plot) -> Figure | None:
                 values = _values(tables[name], task, variant)
                 _bar(axes, values, group + place, palette[name], len(places))
         _finish_axes(axes, len(variants))
-        labels = [textwrap.fill(experiment.label(name), 12) for name in variants]
-        axes.set_xticks(range(len(variants)), labels)
+        axes.set_xticks(range(len(variants)), _labels(experiment, variants))
         axes.set_title(task if len(tasks) > 1 else "")
     value_axis(panels[0], plot.y_label or experiment.metrics[plot.metrics[0]].axis_label)
     names = {name: experiment.metrics[name].axis_label for name in plot.metrics}
@@ -149,8 +149,13 @@ def _by_variant(
             if len(values):
                 axes.axhline(values.mean(), color=REFERENCE, **DASHED)
                 handles.append(line_handle(experiment.label(name), REFERENCE, reference=True))
-    axes.set_xticks(range(len(ranked)), [experiment.label(name) for name in ranked])
+    axes.set_xticks(range(len(ranked)), _labels(experiment, ranked))
     return handles
+
+
+def _labels(experiment: Experiment, variants: list[str]) -> list[str]:
+    """Return what is written below the groups of variants."""
+    return [textwrap.fill(experiment.label(name), LABEL_WRAP) for name in variants]
 
 
 def _places(count: int) -> np.ndarray:

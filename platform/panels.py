@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from expedition.platform.spec import Experiment
 
 PANEL_IN = 1.75  # inches: width of a panel
 WRAP = 4  # panels in a row, where one variant has many
+TITLE_WRAP = 20  # characters of a title's line: as wide as a panel
 
 
 class Panel(NamedTuple):
@@ -45,7 +47,8 @@ def arrange(
     wraps = len(columns) == 1 and len(tasks) == 1 and len(rows) > WRAP
     shape = (-(-len(rows) // WRAP), WRAP) if wraps else (len(rows), len(columns))
     tall = PANEL_IN * min(2.0, max(0.5, height))
-    size = (max(3.2, PANEL_IN * shape[1] + 0.8), (tall + 0.1) * shape[0] + 0.3)
+    lines = max(len(textwrap.wrap(experiment.label(name), TITLE_WRAP)) for name in columns)
+    size = (max(3.2, PANEL_IN * shape[1] + 0.8), (tall + 0.1) * shape[0] + 0.15 + 0.15 * lines)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(*shape, squeeze=False)
     placed: dict[Panel, Axes] = {}
@@ -85,7 +88,7 @@ def _label_grid(
 
 
 def _title(axes: Axes, text: str) -> None:
-    axes.set_title(text, loc="center", fontsize=9)
+    axes.set_title(textwrap.fill(text, TITLE_WRAP), loc="center", fontsize=9)
 
 
 def _bare(axes: Axes) -> None:

@@ -70,6 +70,8 @@ def test_latents_are_ellipses_one_standard_deviation_wide_before_and_after(run: 
     np.testing.assert_allclose(ellipses[0].get_widths(), 2.0)
     np.testing.assert_allclose(ellipses[1].get_widths(), 2 * np.exp(-1.0))
     np.testing.assert_allclose(ellipses[1].get_offsets(), arrays(0)["eval/latents"][1, :, :2])
+    (prior,) = figure.axes[0].lines
+    np.testing.assert_allclose(np.linalg.norm(prior.get_xydata(), axis=1), 1.0)
 
 
 @pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.kind)
