@@ -68,6 +68,7 @@ class SurrogateObjective:
         self._names = list(parameters)
         self._values = [value.detach().requires_grad_() for value in parameters.values()]
         self._distribution, self._samples = distribution, samples
+        self._old_log_prob = samples.old.log_prob(samples.actions)
         self._penalty, self._batch_dims = penalty, batch_dims
         own = self._named(self._values)
         now = distribution(own)
@@ -103,7 +104,7 @@ class SurrogateObjective:
 
     def _loss(self, new: Gaussian, parameters: Parameters) -> Tensor:
         samples = self._samples
-        ratio = (new.log_prob(samples.actions) - samples.old.log_prob(samples.actions)).exp()
+        ratio = (new.log_prob(samples.actions) - self._old_log_prob).exp()
         loss = -self._summed(samples.loss_weights * ratio * samples.advantages)
         return loss if self._penalty is None else loss + self._penalty(parameters)
 
