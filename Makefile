@@ -19,11 +19,14 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install
 	$(BIN)/expedition run smm/fig2c --preset quick --tasks halls-3 --seeds 2 --name demo --resume
 
+# Two processes, each with whole files; a thread each, for two cores.
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: install
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 test-fast: install
-	$(BIN)/python -m pytest -m 'not slow'
+	$(TESTS) -m 'not slow'
 
 lint: install
 	$(BIN)/ruff check .
