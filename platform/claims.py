@@ -9,61 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from expedition.platform import statistics
+from expedition.platform.comparison import Comparison, Verdict, compare
 from expedition.platform.evidence import Evidence, rise, rise_over_tasks, steps_to_reach
 from expedition.platform.results import Run
 from expedition.platform.schema import Claim
 from expedition.platform.statistics import Interval
 from expedition.platform.store import DONE
 
-Verdict = Literal["confirmed", "contradicted", "inconclusive"]
-Relation = Literal[">", ">=", "<="]
 MIN_SEEDS = 3  # below this a bootstrap over seeds says nothing
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One quantity of a claim against its bound.
-
-    Attributes:
-        label: What was measured, e.g. ``SMM - SAC``.
-        interval: The estimate.
-        relation: ``>``, ``>=`` or ``<=``: how the claim says it lies to the bound.
-        bound: The bound, in the estimate's unit.
-        verdict: Which side of the bound the whole interval lies on.
-    """
-
-    label: str
-    interval: Interval
-    relation: Relation
-    bound: float
-    verdict: Verdict
-
-    def __str__(self) -> str:
-        return f"{self.label} = {self.interval}, claimed {self.relation} {self.bound:g}"
-
-
-def compare(label: str, interval: Interval, relation: Relation, bound: float) -> Comparison:
-    """Compare a quantity with its bound.
-
-    Args:
-        label: What was measured.
-        interval: The estimate.
-        relation: How the claim says it lies to the bound.
-        bound: The bound, in the estimate's unit.
-
-    Returns:
-        The comparison with its verdict.
-    """
-    low, high = interval.low, interval.high
-    if relation == "<=":
-        holds, fails = high <= bound, low > bound
-    else:
-        holds, fails = (low > bound if relation == ">" else low >= bound), high < bound
-    verdict: Verdict = "confirmed" if holds else "contradicted" if fails else "inconclusive"
-    return Comparison(label, interval, relation, bound, verdict)
 
 
 @dataclass(frozen=True)
@@ -167,12 +123,21 @@ def _judge_claim(claim: Claim, evidence: Evidence) -> Result:
     pooled = _judge_on(tasks, claim, evidence)
     along_tasks = claim.kind == "increases" and claim.over == "tasks"
     each = () if along_tasks or len(tasks) < 2 else tasks
-    by_task = tuple(_judge_on((task,), claim, evidence) for task in each)
+    by_task = tuple(_judge_on((task,), _on_one(claim, task), evidence) for task in each)
     against = [j.tasks[0] for j in by_task if j.verdict == "contradicted"]
+    if claim.kind == "wins":  # says itself how many tasks may be lost
+        against = []
     if pooled.verdict == "confirmed" and against:
         reason = f"{pooled.reason}; but contradicted on {', '.join(against)}"
         return Result(claim, "inconclusive", reason, pooled, by_task, notes)
     return Result(claim, pooled.verdict, pooled.reason, pooled, by_task, notes)
+
+
+def _on_one(claim: Claim, task: str) -> Claim:
+    """The claim on a single task; of a number of tasks won, that this one is."""
+    if claim.kind != "wins":
+        return claim
+    return claim.model_copy(update={"tasks": (task,), "value": 1.0})
 
 
 def _judge_on(tasks: tuple[str, ...], claim: Claim, evidence: Evidence) -> Judgement:
@@ -216,6 +181,8 @@ def _comparisons(claim: Claim, tasks: tuple[str, ...], evidence: Evidence) -> li
     match claim.kind:
         case "order":
             return _order(claim, tasks, evidence)
+        case "wins":
+            return [_wins(claim, tasks, evidence)]
         case "ratio":
             return [_ratio(claim, tasks, evidence)]
         case "reaches_before":
@@ -240,6 +207,23 @@ def _order(claim: Claim, tasks: tuple[str, ...], evidence: Evidence) -> list[Com
         label = f"{experiment.label(first)} - {experiment.label(second)}"
         comparisons.append(compare(label, gap, ">", claim.margin))
     return comparisons
+
+
+def _wins(claim: Claim, tasks: tuple[str, ...], evidence: Evidence) -> Comparison:
+    """Judge the number of tasks won; tasks that were not run may still go either way."""
+    assert claim.value is not None
+    experiment = evidence.run.experiment
+    sign = 1.0 if experiment.metrics[claim.metric].higher_is_better else -1.0
+    first, *others = (
+        sign * evidence.scores_RT(claim.metric, name, tasks) for name in claim.variants
+    )
+    won = statistics.tasks_won(first, others, rank=claim.rank)
+    missing = len(claim.tasks or experiment.tasks) - len(tasks)
+    own, *rest = (experiment.label(name) for name in claim.variants)
+    rank = f"is among the best {claim.rank} of" if claim.rank > 1 else "beats"
+    label = f"tasks on which {own} {rank} {', '.join(rest)}"
+    label += f" ({missing} not run)" if missing else ""
+    return compare(label, Interval(won.point, won.low, won.high + missing), ">=", claim.value)
 
 
 def _bound(claim: Claim, tasks: tuple[str, ...], evidence: Evidence) -> Comparison:

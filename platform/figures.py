@@ -19,6 +19,8 @@ from expedition.platform import (
     curve_plots,
     goal_plots,
     heatmaps,
+    imitation_plots,
+    q_plots,
 )
 from expedition.platform.results import Run
 from expedition.platform.schema import Plot, PlotKind
@@ -34,6 +36,9 @@ _DRAW: dict[PlotKind, Callable[[Run, Plot], Figure | None]] = {
     "paths": adaptation_plots.draw_paths,
     "latents": adaptation_plots.draw_latents,
     "actions": action_plots.draw,
+    "q_contours": q_plots.draw,
+    "state_actions": imitation_plots.draw_actions,
+    "over_time": imitation_plots.draw_over_time,
 }
 _CAPTIONS: dict[PlotKind, str] = {
     "curves": "Mean over seeds with a 95 % bootstrap band; references dashed.",
@@ -47,6 +52,12 @@ _CAPTIONS: dict[PlotKind, str] = {
     "paths": "Paths of episodes, and goals as crosses; one seed.",
     "latents": "An ellipse a training task, one standard deviation wide; one seed.",
     "actions": "The last actions; ellipses: one and two deviations of the optimum; one seed.",
+    "q_contours": (
+        "Contours of Q over actions at the states on the left, with levels of its own in every "
+        "panel; dots are draws of the policy; one seed."
+    ),
+    "state_actions": "Actions over the states the expert was in; one seed.",
+    "over_time": "Episodes of the expert and of the last policies; one seed.",
 }
 _TITLES: dict[PlotKind, str] = {
     "curves": "{subject} during training",
@@ -57,6 +68,9 @@ _TITLES: dict[PlotKind, str] = {
     "paths": "Paths",
     "latents": "Latents of the tasks before and after adaptation",
     "actions": "Actions and the optimal policy",
+    "q_contours": "Q and actions at single states",
+    "state_actions": "Actions over states",
+    "over_time": "Episodes over time",
 }
 _STATISTICS = {
     "last": "of the last value",

@@ -46,6 +46,13 @@ ADAPTATION_ARRAYS = {
     "eval/adapt_paths": 4,
     "eval/latents": 3,
 }
+# Q over actions at the states that settings name; learner and expert side by side.
+PICTURE_ARRAYS = {
+    "eval/state-*/q_values": 2,
+    "eval/expert_actions": 2,
+    "eval/learner_actions": 2,
+    "eval/expert_paths": 4,
+}
 COVERAGE_PREFIXES = (
     "coverage/",
     "eval/coverage/",
@@ -55,7 +62,18 @@ COVERAGE_PREFIXES = (
 )
 TERM_PREFIXES = ("train/terms/", "eval/terms/", "eval/historical/terms/")
 LEARNER_PREFIX = "learner/"
-_DIMENSIONS = {"heatmap": 2, "goals": 2, "array_curve": 1, "paths": 4, "latents": 3, "actions": 2}
+_METHODS_ARRAYS = ADAPTATION_ARRAYS | PICTURE_ARRAYS
+_DIMENSIONS = {
+    "heatmap": 2,
+    "goals": 2,
+    "array_curve": 1,
+    "paths": 4,
+    "latents": 3,
+    "actions": 2,
+    "q_contours": 2,
+    "state_actions": 2,
+    "over_time": 4,
+}
 
 
 def metric_keys(declared: Declared) -> list[str]:
@@ -83,11 +101,11 @@ def check_metrics(experiment: Experiment, declared: Declared, where: Where) -> N
 def check_arrays(experiment: Experiment, declared: Declared, where: Where) -> None:
     """Raise ``UserError`` on the first array that no trial has or its plot cannot show."""
     valid = [f"{prefix}/{name}" for prefix in PREFIXES for name in declared.arrays]
-    valid += ADAPTATION_ARRAYS
+    valid += _METHODS_ARRAYS
     for position, plot in enumerate(experiment.plots):
         place = where(("plots", str(position), "array"))
         for array in plot.arrays:
-            if re.sub(r"/skill-\d+/", "/skill-*/", array) not in valid:
+            if re.sub(r"/(skill|state)-\d+/", r"/\1-*/", array) not in valid:
                 raise unknown("array", array, valid, place)
             _check_shape(plot, array, declared, place)
         if plot.x is not None and plot.x not in declared.arrays:
@@ -95,7 +113,8 @@ def check_arrays(experiment: Experiment, declared: Declared, where: Where) -> No
 
 
 def _check_shape(plot: Plot, array: str, declared: Declared, place: str) -> None:
-    dimensions = ADAPTATION_ARRAYS.get(array) or declared.arrays[array.rpartition("/")[2]]
+    general = re.sub(r"/state-\d+/", "/state-*/", array)
+    dimensions = _METHODS_ARRAYS.get(general) or declared.arrays[array.rpartition("/")[2]]
     if dimensions != _DIMENSIONS[plot.kind]:
         raise UserError(
             f"{place}: a plot of kind '{plot.kind}' shows arrays of {_DIMENSIONS[plot.kind]}"

@@ -12,9 +12,19 @@ from pydantic_core import PydanticCustomError
 from expedition.platform.errors import nearest
 
 Statistic = Literal["last", "last_half_mean", "mean", "max", "auc"]
-ClaimKind = Literal["order", "at_least", "at_most", "ratio", "reaches_before", "increases"]
+ClaimKind = Literal["order", "wins", "at_least", "at_most", "ratio", "reaches_before", "increases"]
 PlotKind = Literal[
-    "curves", "bars", "heatmap", "array_curve", "goals", "paths", "latents", "actions"
+    "curves",
+    "bars",
+    "heatmap",
+    "array_curve",
+    "goals",
+    "paths",
+    "latents",
+    "actions",
+    "q_contours",
+    "state_actions",
+    "over_time",
 ]
 Kept = Literal["replay", "optimisers"]
 Distribution = Literal["grid_search", "choice", "uniform", "loguniform", "quniform", "randint"]
@@ -146,8 +156,8 @@ class Plot(Strict):
         array: Coverage array, e.g. ``train/visits``, or several; ``eval/skill-*/visits`` is one a
             skill. Goals are the array of their positions, beside which ``goal_episodes`` stands.
         x: Neighbour of the array that gives the horizontal axis; its index when not given.
-        x_label: Horizontal axis of an array curve.
-        y_label: Vertical axis of an array curve, or of bars of several metrics.
+        x_label: Horizontal axis, where it is not given by the kind.
+        y_label: Vertical axis likewise, or of bars of several metrics.
         log: Logarithmic colours of a heatmap.
         variants: Variants shown; all when not given.
         title: Heading; made from the metric's label when not given.
@@ -174,6 +184,9 @@ class Plot(Strict):
         "paths": frozenset({"array"}),
         "latents": frozenset({"array"}),
         "actions": frozenset({"array"}),
+        "q_contours": frozenset({"array"}),
+        "state_actions": frozenset({"array", "x_label", "y_label"}),
+        "over_time": frozenset({"array", "x_label", "y_label"}),
     }
 
     @model_validator(mode="after")
@@ -219,9 +232,12 @@ class Claim(Strict):
         says: The claim in words.
         kind: See :data:`ClaimKind`.
         metric: Name of the metric it is about.
-        variants: ``order``: best first. ``ratio``, ``reaches_before``: exactly two.
+        variants: ``order``: best first. ``wins``: the one that wins first. ``ratio``,
+            ``reaches_before``: exactly two.
         variant: The one variant of ``at_least``, ``at_most`` and ``increases``.
-        value: Bound of ``at_least``/``at_most``/``ratio``, threshold of ``reaches_before``.
+        value: Bound of ``at_least``/``at_most``/``ratio``, threshold of ``reaches_before``, number
+            of tasks of ``wins``.
+        rank: ``wins``: among how many of the best it has to be.
         minus: ``at_least``, ``at_most``: metric taken off, seed by seed, so that two measures of
             one variant are compared.
         margin: ``order``, ``increases``: by how much at least, in the metric's unit.
@@ -238,6 +254,7 @@ class Claim(Strict):
     variants: tuple[str, ...] = ()
     variant: str | None = None
     value: float | None = None
+    rank: int = Field(default=1, ge=1)
     minus: str | None = None
     margin: float = Field(default=0.0, ge=0)
     over: Literal["env_steps", "tasks"] = "env_steps"
@@ -270,11 +287,19 @@ class Claim(Strict):
             return "'variants' with exactly two names"
         elif len(set(self.variants)) < max(2, len(self.variants)):
             return "'variants' with two or more different names, best first"
+        return self._problem_of_numbers()
+
+    def _problem_of_numbers(self) -> str:
+        """Name the number that is missing or too much for this kind, or nothing."""
         if self.margin and self.kind not in {"order", "increases"}:
             return "no 'margin'"
         if self.minus and self.kind not in {"at_least", "at_most"}:
             return "no 'minus'"
-        needs_value = self.kind in {"at_least", "at_most", "ratio", "reaches_before"}
+        if self.rank != 1 and self.kind != "wins":
+            return "no 'rank'"
+        if self.rank >= max(2, len(self.variants)):
+            return "a 'rank' below the number of its variants"
+        needs_value = self.kind in {"wins", "at_least", "at_most", "ratio", "reaches_before"}
         if needs_value and self.value is None:
             return "'value'"
         return "" if needs_value or self.value is None else "no 'value'"

@@ -165,6 +165,36 @@ def probability_of_improvement(
     return _estimate(pair, _probability, reps, seed)
 
 
+def tasks_won(
+    first_RT: np.ndarray,  # noqa: N803
+    others_RT: Sequence[np.ndarray],  # noqa: N803
+    *,
+    rank: int = 1,
+    reps: int = REPS,
+    seed: int = SEED,
+) -> Interval:
+    """Estimate the number of tasks on which a method's mean is among the best; a tie is lost.
+
+    Args:
+        first_RT: Scores of the method, shape [R, T], higher is better.
+        others_RT: Scores of each of the others, shape [R', T], the same tasks.
+        rank: How many may be ahead, itself included: 1 for the best alone.
+        reps: Bootstrap resamples, of the seeds of each method and task independently.
+        seed: Of the resamples.
+    """
+    rng = np.random.default_rng(seed)
+    means = []  # each [1 + reps, T], the data's own first
+    for scores in map(_checked, (first_RT, *others_RT)):
+        picks = rng.integers(len(scores), size=(reps, *scores.shape))
+        resampled = np.take_along_axis(scores[None], picks, axis=1).mean(axis=1)
+        means.append(np.concatenate([scores.mean(axis=0, keepdims=True), resampled]))
+    ahead = np.sum([other >= means[0] for other in means[1:]], axis=0)
+    won = (ahead < rank).sum(axis=1)
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(won[1:], [tail, 100 - tail], method="closest_observation")
+    return Interval(float(won[0]), float(low), float(high))
+
+
 def band(
     curves_RE: np.ndarray,  # noqa: N803
     *,

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
-from expedition.algorithms.core.algorithm import OffPolicy
 from expedition.algorithms.core.config import OffPolicyConfig
 from expedition.algorithms.core.hyperparameters import Hyperparameter
+from expedition.algorithms.implicit_policy.q_pictures import Q_PICTURES, PicturingQ
 
 _BASELINES = "OpenAI baselines, June 2018"
 
@@ -73,6 +73,7 @@ class DDPGConfig(OffPolicyConfig):
         "noise_adapt_every": Hyperparameter(
             50, "gradient steps between two adaptations", _BASELINES, low=1
         ),
+        **Q_PICTURES,
     }
 
     def __init__(self, algo_class: type | None = None) -> None:
@@ -100,7 +101,7 @@ class DDPGConfig(OffPolicyConfig):
         return DDPGLearner
 
 
-class DDPG(OffPolicy):
+class DDPG(PicturingQ):
     """Deep deterministic policy gradient; see ``DDPGLearner``."""
 
     @classmethod

@@ -76,6 +76,10 @@ class DDPGModule(OffPolicyModule):
         """Numbers of episodes that start now."""
         return torch.randint(NUMBERS, (episodes, 1), generator=generator).float()
 
+    def q_values(self, obs: Tensor, actions: Tensor) -> Tensor:
+        """Q ``[B]`` of ``obs`` ``[B, obs]`` as they come and ``actions`` ``[B, m]``."""
+        return self.q(self.filter(obs), actions)
+
     def act(
         self, obs: Tensor, context: Tensor, generator: torch.Generator | None, explore: bool
     ) -> Tensor:

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
-from expedition.algorithms.core.algorithm import OffPolicy
 from expedition.algorithms.core.config import OffPolicyConfig
 from expedition.algorithms.core.hyperparameters import Hyperparameter
+from expedition.algorithms.implicit_policy.q_pictures import Q_PICTURES, PicturingQ
 
 
 class NBPConfig(OffPolicyConfig):
@@ -72,6 +72,7 @@ class NBPConfig(OffPolicyConfig):
         "policy_lr": Hyperparameter(3e-4, "Adam step of the policy", "app. C.2", low=0),
         "q_lr": Hyperparameter(1e-3, "Adam step of the Q-network", low=0),
         "classifier_lr": Hyperparameter(1e-3, "Adam step of the classifier", low=0),
+        **Q_PICTURES,
     }
 
     def __init__(self, algo_class: type | None = None) -> None:
@@ -90,7 +91,7 @@ class NBPConfig(OffPolicyConfig):
         return NBPLearner
 
 
-class NBP(OffPolicy):
+class NBP(PicturingQ):
     """Algorithm 1 of the paper; everything is in the off-policy core and ``NBPLearner``."""
 
     @classmethod

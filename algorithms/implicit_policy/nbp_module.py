@@ -44,6 +44,10 @@ class NBPModule(OffPolicyModule):
         """What every network sees of ``obs`` ``[B, obs]``."""
         return obs if self._scale == 1.0 else obs / self._scale
 
+    def q_values(self, obs: Tensor, actions: Tensor) -> Tensor:
+        """Q ``[B]`` of ``obs`` ``[B, obs]`` as they come and ``actions`` ``[B, m]``."""
+        return self.q(torch.cat((self.scaled(obs), actions), 1)).squeeze(-1)
+
     def act(
         self, obs: Tensor, context: Tensor, generator: torch.Generator | None, explore: bool
     ) -> Tensor:

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
-from expedition.algorithms.core.algorithm import OffPolicy
 from expedition.algorithms.core.config import OffPolicyConfig
 from expedition.algorithms.core.hyperparameters import Hyperparameter
+from expedition.algorithms.implicit_policy.q_pictures import Q_PICTURES, PicturingQ
 
 _RELEASED = "released code"
 
@@ -44,6 +44,7 @@ class SQLConfig(OffPolicyConfig):
         "warmup_actions": Hyperparameter(
             "policy", "who acts during warm-up", _RELEASED, choices=("uniform", "policy")
         ),
+        **Q_PICTURES,
     }
 
     def __init__(self, algo_class: type | None = None) -> None:
@@ -62,7 +63,7 @@ class SQLConfig(OffPolicyConfig):
         return SQLLearner
 
 
-class SQL(OffPolicy):
+class SQL(PicturingQ):
     """Soft Q-learning; see ``SQLLearner``."""
 
     @classmethod

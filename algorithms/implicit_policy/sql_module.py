@@ -30,6 +30,10 @@ class SQLModule(OffPolicyModule):
         """Actions tanh f(s, ξ) ``[B, m]`` from ``obs`` ``[B, obs]`` and ``latents`` ``[B, m]``."""
         return self.sampler(torch.cat((obs, latents), 1)).tanh()
 
+    def q_values(self, obs: Tensor, actions: Tensor) -> Tensor:
+        """Q ``[B]`` of ``obs`` ``[B, obs]`` as they come and ``actions`` ``[B, m]``."""
+        return self.q(torch.cat((obs, actions), 1)).squeeze(-1)
+
     def act(
         self, obs: Tensor, context: Tensor, generator: torch.Generator | None, explore: bool
     ) -> Tensor:

@@ -25,8 +25,14 @@ def run(tmp_path_factory) -> Run:
 
 
 def judged(run: Run, **claim: Any) -> Result:
+    return judged_beside(run, {}, **claim)
+
+
+def judged_beside(run: Run, not_run: dict[str, dict], **claim: Any) -> Result:
+    """Judge a claim of an experiment that also has tasks which this run left out."""
     claim = {"id": "c", "says": "it is so", "metric": "halls", **claim}
-    declared = experiment(claims=[claim], seeds=list(run.experiment.seeds))
+    every = {"halls-3": {"halls": 3}, "halls-5": {"halls": 5}, **not_run}
+    declared = experiment(claims=[claim], seeds=list(run.experiment.seeds), tasks=every)
     tasks = {name: own for name, own in declared.tasks.items() if name in run.experiment.tasks}
     declared = declared.model_copy(update={"tasks": tasks})
     changed = Run(run.path, declared, run.manifest, run.trials, run.rows)
@@ -55,6 +61,17 @@ def judged(run: Run, **claim: Any) -> Result:
         ({"kind": "reaches_before", "variants": ["smm", "sac"], "value": 0.4}, "confirmed"),
         ({"kind": "reaches_before", "variants": ["sac", "smm"], "value": 0.4}, "contradicted"),
         ({"kind": "reaches_before", "variants": ["sac", "smm"], "value": 2.0}, "inconclusive"),
+        ({"kind": "wins", "variants": ["smm", "sac"], "value": 2}, "confirmed"),
+        ({"kind": "wins", "variants": ["smm", "random", "sac"], "value": 1}, "confirmed"),
+        ({"kind": "wins", "variants": ["sac", "smm"], "value": 1}, "contradicted"),
+        (
+            {"kind": "wins", "variants": ["sac", "smm", "random"], "value": 1, "rank": 2},
+            "contradicted",
+        ),
+        (
+            {"kind": "wins", "variants": ["random", "smm", "sac"], "value": 2, "rank": 2},
+            "confirmed",
+        ),
         ({"kind": "increases", "variant": "smm"}, "confirmed"),
         ({"kind": "increases", "variant": "smm", "margin": 0.9}, "contradicted"),
         ({"kind": "increases", "variant": "smm", "over": "tasks", "margin": 0.5}, "contradicted"),
@@ -65,6 +82,19 @@ def test_verdicts(run: Run, claim: dict[str, Any], verdict: str) -> None:
     assert result.verdict == verdict, result.reason
     assert result.reason
     assert len(result.by_task) == (0 if claim.get("over") == "tasks" else 2)
+
+
+def test_won_tasks_are_counted_and_those_not_run_may_go_either_way(run: Run) -> None:
+    claim = {"kind": "wins", "variants": ["smm", "sac"], "tasks": ["halls-3", "halls-5", "halls-7"]}
+    result = judged_beside(run, {"halls-7": {"halls": 7}}, **claim, value=3)
+    assert result.verdict == "inconclusive"
+    assert result.reason == (
+        "tasks on which SMM beats SAC (1 not run) = 2.00 [2.00, 3.00], claimed >= 3"
+    )
+    assert [judgement.verdict for judgement in result.by_task] == ["confirmed", "confirmed"]
+    assert judged_beside(run, {"halls-7": {"halls": 7}}, **claim, value=2).verdict == "confirmed"
+    lost = claim | {"variants": ["sac", "smm"]}
+    assert judged_beside(run, {"halls-7": {"halls": 7}}, **lost, value=2).verdict == "contradicted"
 
 
 def test_two_metrics_of_a_variant_are_compared_seed_by_seed(run: Run) -> None:

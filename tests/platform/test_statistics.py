@@ -49,6 +49,16 @@ def test_differences_and_ratios() -> None:
     assert statistics.ratio(A_RT, 0 * B_RT).point == np.inf
 
 
+def test_won_tasks_are_those_where_no_more_than_the_rank_allows_are_ahead() -> None:
+    first = np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 1.2]])
+    low, equal = np.zeros((3, 3)), np.array([[2.0, 0.0, 1.0], [2.0, 0.0, 1.2]])
+    assert statistics.tasks_won(first, [low]) == Interval(3.0, 3.0, 3.0)
+    won = statistics.tasks_won(first, [low, equal])
+    # Ahead on the first, behind on the second; the third is a tie, undecided when resampled.
+    assert (won.point, won.low, won.high) == (1.0, 1.0, 2.0)
+    assert statistics.tasks_won(first, [low, equal], rank=2) == Interval(3.0, 3.0, 3.0)
+
+
 def test_interval_covers_the_true_mean_about_as_often_as_it_says() -> None:
     rng = np.random.default_rng(2)
     hits = 0

@@ -1,5 +1,6 @@
 """Imitation as RLlib algorithms: nothing is collected but by evaluations."""
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.utils.metrics import LEARNER_RESULTS
 from ray.rllib.utils.typing import ResultDict
 
+from expedition.algorithms.core.evaluation import Arrays
 from expedition.algorithms.core.module import ActionScaler
 from expedition.algorithms.core.runner_algorithm import RunnerAlgorithm
 from expedition.algorithms.implicit_policy.imitation.comparison import ActionComparison
@@ -18,6 +20,9 @@ from expedition.algorithms.implicit_policy.imitation.config import (
 )
 from expedition.algorithms.implicit_policy.imitation.sources import load
 from expedition.algorithms.implicit_policy.imitation.trajectories import DatasetError, Trajectories
+from expedition.envs.coverage import tracker_for
+
+EXPERT_PATHS = 40  # in figures
 
 
 class Imitation(RunnerAlgorithm):
@@ -41,6 +46,7 @@ class Imitation(RunnerAlgorithm):
             lambda learner: learner.take(observations, actions)
         )
         next(iter(answers)).get()
+        self._expert_paths = self._paths_of(self.demonstrations)
         self._comparison = ActionComparison(
             observations,
             actions,
@@ -62,7 +68,8 @@ class Imitation(RunnerAlgorithm):
     def evaluate(self, parallel_train_future: Any = None) -> ResultDict:
         """Run episodes, and compare actions in the demonstrated states.
 
-        The arrays of the comparison are ``eval/expert_actions`` and ``eval/learner_actions``.
+        The arrays of the comparison are ``eval/expert_actions`` and ``eval/learner_actions``;
+        beside the environment's ``eval/paths``, ``eval/expert_paths``.
         """
         results = super().evaluate(parallel_train_future)
         module = self.env_runner.module
@@ -79,10 +86,22 @@ class Imitation(RunnerAlgorithm):
         results["imitation"] = self._comparison.metrics(draw)
         pairs = self._comparison.pairs(draw)
         self._eval_arrays |= {f"eval/{name}": array for name, array in pairs.items()}
+        self._eval_arrays |= self._expert_paths
         return results
 
     def coverage_tracker(self) -> None:
         """None: training visits nothing."""
+
+    def _paths_of(self, found: Trajectories) -> Arrays:
+        """The environment's ``paths`` of some demonstrations, if it has such an array."""
+        tracker = tracker_for(self.env_runner.env)
+        if tracker is None or "paths" not in tracker.arrays():
+            return {}
+        every = -(-found.episodes // EXPERT_PATHS)  # of pooled experts, so many of each
+        for reached in islice(found.reached(), 0, None, every):
+            ends = np.arange(len(reached)) == len(reached) - 1
+            tracker.update(reached[:, None], ends[:, None])
+        return {"eval/expert_paths": tracker.arrays()["paths"]}
 
     def _checked(self, found: Trajectories) -> tuple[np.ndarray, np.ndarray]:
         """Observations, and actions in units of the bounds, if they fit the environment."""

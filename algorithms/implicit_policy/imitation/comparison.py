@@ -51,6 +51,9 @@ class ActionComparison:
                 rows = np.sort(rng.choice(rows, MAX_STATES, replace=False))
             if len(rows):
                 self._parts[name] = (observations[rows], actions[rows])
+        # Figures show all states, those between the parts too.
+        rows = np.sort(rng.permutation(len(along))[:MAX_STATES])
+        self._shown = (observations[rows], actions[rows])
 
     def metrics(self, draw: Draw) -> dict[str, float]:
         """Compare with one action of the learner in every state.
@@ -80,10 +83,10 @@ class ActionComparison:
     def pairs(self, draw: Draw) -> dict[str, np.ndarray]:
         """For figures: ``expert_actions`` and ``learner_actions``, ``[n, 1 + action]``.
 
-        The first column is the state along the axis.
+        Of the same states of the expert, ``MAX_STATES`` at most; the first column is the state
+        along the axis.
         """
-        observations = np.concatenate([states for states, _ in self._parts.values()])
-        actions = np.concatenate([actions for _, actions in self._parts.values()])
+        observations, actions = self._shown
         along = observations[:, [self._axis]]
         return {
             "expert_actions": np.concatenate([along, actions], 1),

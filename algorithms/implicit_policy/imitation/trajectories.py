@@ -1,6 +1,6 @@
 """Trajectories to imitate, and their plain Parquet form."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +75,13 @@ class Trajectories:
             self.lengths[:episodes],
             self.finals[:episodes],
         )
+
+    def reached(self) -> Iterator[np.ndarray]:
+        """Observations that each episode comes to, ``[steps, obs]``; less the last if unknown."""
+        for start, length, final in zip(self._starts, self.lengths, self.finals, strict=True):
+            later = self.observations[start + 1 : start + length]
+            known = np.isfinite(final).all()
+            yield np.concatenate([later, final[None]]) if known else later
 
     @property
     def _starts(self) -> np.ndarray:

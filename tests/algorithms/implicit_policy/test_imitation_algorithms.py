@@ -63,6 +63,10 @@ def test_an_implicit_policy_keeps_both_modes_of_the_walk():
     arrays = algo.coverage_arrays()
     assert arrays["eval/learner_actions"].shape == arrays["eval/expert_actions"].shape
     assert arrays["eval/paths"].shape[-1] == 2
+    of_expert = arrays["eval/expert_paths"][0]  # some of the 300, over steps taken
+    assert 30 <= len(of_expert) <= 40
+    lasts = [path[np.isfinite(path[:, 1])][-1] for path in of_expert]
+    assert {abs(position) for _, position in lasts} == {10.0}
     assert not any(name.startswith("coverage") for name in row)  # training visits nothing
 
 

@@ -114,3 +114,26 @@ def test_soft_q_learning_draws_from_the_boltzmann_density():
     assert np.corrcoef(actions.T)[0, 1] == pytest.approx(0.9, abs=0.1)
     np.testing.assert_allclose(actions.std(0), np.sqrt(0.05), rtol=0.25)
     np.testing.assert_allclose(actions.mean(0), 0, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("env", "states", "message"),
+    [
+        ("expedition/MultiGoal-v0", [[0, 0], [1]], "must be a list of states of 2 numbers"),
+        ("Pendulum-v1", [[1, 0, 0]], "of 2 coordinates, Pendulum-v1 has 1; leave q_states out"),
+    ],
+)
+def test_states_that_do_not_fit_are_refused(env: str, states: list, message: str, small_ray: None):
+    config = registry.config_class("nbp")().environment(env).training(q_states=states)
+    with pytest.raises(ValueError, match=message):
+        config.build_algo()
+
+
+def test_an_evaluation_keeps_the_pictures(small_ray: None):
+    config = registry.config_class("nbp")().environment("expedition/MultiGoal-v0")
+    config.training(q_states=[[0.0, 0.0], [2.5, -1.0]], iteration_steps=50, warmup_steps=50)
+    config.evaluation(evaluation_interval=1, evaluation_duration=2).debugging(seed=0)
+    algo = config.build_algo()
+    algo.train()
+    assert {f"eval/state-{k}/q_values" for k in (0, 1)} <= set(algo.coverage_arrays())
+    algo.stop()
