@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as encoding
-import re
 import shlex
 import signal
 import sys
@@ -15,6 +14,7 @@ import typer
 
 from expedition.platform.cli import options as opt
 from expedition.platform.errors import UserError
+from expedition.platform.places import is_uri
 
 if TYPE_CHECKING:
     from expedition.cluster.submission import Job
@@ -29,7 +29,6 @@ JobName = Annotated[
     str | None,
     typer.Argument(metavar="JOB", help="A job's id, or its run; the newest if not given."),
 ]
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "RUNNING": "cyan", "STOPPED": "yellow"}
 
 
@@ -114,7 +113,9 @@ def submit(
     address: Address = None,
     storage: Annotated[
         Path | None,
-        typer.Option(help="Results folder that every node sees; --results' default if local."),
+        typer.Option(
+            help="Results: a folder that every node sees, or s3://...; --results' default if local."
+        ),
     ] = None,
     tracking: Annotated[
         str | None, typer.Option(help="MLflow server; MLFLOW_TRACKING_URI if not given.")
@@ -144,7 +145,7 @@ def submit(
     else:
         typer.echo(
             f"job {job.id}: {len(request.experiment.variants)} variants,"
-            f" {request.experiment.trial_count} trials -> {place / request.run}"
+            f" {request.experiment.trial_count} trials -> {address(place / request.run)}"
         )
     if follow:
         _follow(dashboard.address, job)
@@ -156,17 +157,14 @@ def _storage(chosen: Path | None, local: bool) -> Path:
     """Choose the results folder of a job.
 
     Raises:
-        UserError: It is no folder, or the nodes of a cluster elsewhere cannot know which.
+        UserError: The nodes of a cluster elsewhere cannot know which.
     """
-    if chosen is not None and _URI.match(str(chosen)):
-        raise UserError(
-            f"--storage {chosen}: an object store is no folder: name one that every node sees"
-        )
     if chosen is None and not local:
         raise UserError(
-            "--storage is needed: the folder for results that every node of the cluster sees"
+            "--storage is needed: the folder for results that every node of the cluster sees,"
+            " or s3://BUCKET/PREFIX"
         )
-    if chosen is not None and not local and not chosen.is_absolute():
+    if chosen is not None and not (local or is_uri(chosen) or chosen.is_absolute()):
         raise UserError(f"--storage {chosen}: must begin with /, as every node sees it")
     return opt.results(chosen)
 

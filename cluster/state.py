@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from expedition.platform.errors import UserError
+from expedition.platform.places import HOME_VARIABLE as HOME_VARIABLE
+from expedition.platform.places import home
 from expedition.platform.store import read_json, write_json
 
-HOME_VARIABLE = "EXPEDITION_HOME"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -70,11 +71,6 @@ class Cluster:
         """Give the cluster with a node's session noted."""
         nodes = [replace(n, session=session) if n.name == name else n for n in self.nodes]
         return replace(self, nodes=tuple(nodes))
-
-
-def home() -> Path:
-    """Folder of what this user's clusters leave: ``EXPEDITION_HOME``, else ``~/.expedition``."""
-    return Path(os.environ.get(HOME_VARIABLE) or Path.home() / ".expedition")
 
 
 def folder() -> Path:

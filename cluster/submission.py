@@ -18,8 +18,10 @@ from urllib.parse import urlsplit
 from expedition.cluster import wheel
 from expedition.cluster.dashboard import Dashboard
 from expedition.cluster.request import Request
+from expedition.platform import staging
 from expedition.platform.errors import UserError, unknown
 from expedition.platform.placement import require_room
+from expedition.platform.places import address, split
 from expedition.platform.store import require_writable
 from expedition.platform.tracking import URI_VARIABLE
 
@@ -75,7 +77,8 @@ def submit(
     Args:
         dashboard: The cluster.
         request: What to run; it has been checked.
-        storage: Results folder that every node sees under this path.
+        storage: Results folder that every node sees under this path, or that stands for an object
+            store.
         tracking: MLflow server; a file in the results folder when not given.
         say: Told in a line what is sent.
 
@@ -90,10 +93,9 @@ def submit(
     require_room(request.experiment, _living(dashboard), "the cluster")
     _check_storage(dashboard, storage)
     _check_tracking(tracking, say)
-    entrypoint = request.entrypoint(str(storage))
-    earlier = [
-        job for job in jobs(dashboard) if (job.run, job.storage) == (request.run, str(storage))
-    ]
+    shared = address(storage)
+    entrypoint = request.entrypoint(shared)
+    earlier = [job for job in jobs(dashboard) if (job.run, job.storage) == (request.run, shared)]
     running = next((job for job in earlier if not job.ended), None)
     if running is not None:
         if running.entrypoint != entrypoint:
@@ -105,13 +107,13 @@ def submit(
         return running
     if earlier:
         say(f"run {request.run} goes on where job {earlier[0].id} left it")
-    return _send(dashboard, request, storage, tracking, entrypoint, say)
+    return _send(dashboard, request, shared, tracking, entrypoint, say)
 
 
 def _send(
     dashboard: Dashboard,
     request: Request,
-    storage: Path,
+    storage: str,
     tracking: str | None,
     entrypoint: str,
     say: Say,
@@ -139,7 +141,7 @@ def _send(
                 submission_id=job_id,
                 runtime_env=runtime,
                 metadata={
-                    RUN: request.run, EXPERIMENT: request.experiment.name, STORAGE: str(storage),
+                    RUN: request.run, EXPERIMENT: request.experiment.name, STORAGE: storage,
                 },
             )  # fmt: skip
     return find(dashboard, job_id)
@@ -254,8 +256,10 @@ def _living(dashboard: Dashboard) -> list[dict[str, float]]:
 
 def _check_storage(dashboard: Dashboard, storage: Path) -> None:
     """Refuse a results folder that the job could not use, as far as that is seen from here."""
-    if dashboard.local:
+    if dashboard.local and split(storage) is None:
         require_writable(storage)
+    elif dashboard.local:
+        staging.require_usable(storage)
 
 
 def _check_tracking(uri: str | None, say: Say) -> None:

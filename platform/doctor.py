@@ -16,7 +16,9 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from expedition.platform import staging
 from expedition.platform.errors import UserError
+from expedition.platform.places import address
 from expedition.platform.session import usable_cores
 from expedition.platform.store import RunFolder, require_writable
 from expedition.platform.tracking import tracking_uri
@@ -133,12 +135,13 @@ def writable(results: Path) -> Finding:
     """Write into the results folder; one that is not there is made for the test alone."""
     existed = results.exists()
     try:
+        staging.require_usable(results)
         require_writable(results)
     except UserError as error:
         return Finding("results folder", "broken", str(error), "choose another with --results")
     if not existed:
         results.rmdir()
-    return Finding("results folder", "ok", str(results))
+    return Finding("results folder", "ok", address(results))
 
 
 def disk(results: Path) -> Finding:

@@ -16,6 +16,7 @@ from expedition.platform.checkpoints import Checkpoint
 from expedition.platform.errors import UserError
 from expedition.platform.plan import Trial
 from expedition.platform.session import ray_session
+from expedition.platform.staging import fetched_checkpoint
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm import Algorithm
@@ -30,7 +31,8 @@ def open_checkpoint(path: Path, method: str | None = None) -> Checkpoint:
     """Find a checkpoint and make sure it is of the method that is expected.
 
     Args:
-        path: Folder of a checkpoint, or of a trial: then its newest.
+        path: Folder of a checkpoint, or of a trial: then its newest; or its address in an object
+            store.
         method: Name of the algorithm it must be of; any when not given.
 
     Returns:
@@ -39,7 +41,7 @@ def open_checkpoint(path: Path, method: str | None = None) -> Checkpoint:
     Raises:
         UserError: There is none, it is damaged, or it is of another method.
     """
-    checkpoint = checkpoints.find(path)
+    checkpoint = checkpoints.find(fetched_checkpoint(path))
     if method is not None and checkpoint.trial.algorithm != method:
         raise UserError(
             f"checkpoint {checkpoint.path} is of method '{checkpoint.trial.algorithm}',"

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from expedition.platform import manifest
+from expedition.platform import manifest, staging
 from expedition.platform.errors import UserError
 from expedition.platform.ownership import Ownership
+from expedition.platform.places import address, split
 from expedition.platform.plan import Trial, trials_of
 from expedition.platform.runfolder import open_run
 from expedition.platform.session import require_listener
@@ -99,6 +100,7 @@ def launch(
         sweep.check(experiment)
     if options.address is not None:
         require_listener(options.address)
+        _require_no_client(options)
     kind = "" if sweep is None else "sweep"
     folder = open_run(
         options.results, experiment, name=options.name, resume=options.resume, kind=kind
@@ -121,8 +123,10 @@ def _launch_into(
 ) -> Outcome:
     folder.stop.unlink(missing_ok=True)
     manifest.begin(folder, options.command, experiment.preset)
+    staging.begin(folder)
     status = manifest.INCOMPLETE
-    mirror = Mirror(folder, options.artifact_limit_mib, options.console) if options.track else None
+    limit = 0.0 if split(folder.path) else options.artifact_limit_mib  # they are in the store
+    mirror = Mirror(folder, limit, options.console) if options.track else None
     try:
         interrupted = _train(folder, experiment, options, sweep, mirror)
         outcome = outcome_of(folder, interrupted=interrupted)
@@ -141,6 +145,16 @@ def _launch_into(
         folder.stop.unlink(missing_ok=True)
         if mirror is not None:
             mirror.close()
+        if note := staging.end(folder):
+            options.console.print(note, highlight=False, markup=False, soft_wrap=True)
+
+
+def _require_no_client(options: Options) -> None:
+    if options.address.startswith("ray://") and split(options.results) is not None:
+        raise UserError(
+            f"--address {options.address}: results of a Ray client go to a folder that it and the"
+            " cluster see; for an object store use expedition submit, or --address auto on a node"
+        )
 
 
 def _status(outcome: Outcome) -> str:
@@ -159,7 +173,7 @@ def _train(
     """Run what is not done; return whether it was interrupted."""
     trials = plan_trials(folder, experiment, sweep)
     options.console.print(
-        f"{experiment.name} ({experiment.preset}) -> {folder.path}",
+        f"{experiment.name} ({experiment.preset}) -> {address(folder.path)}",
         highlight=False, markup=False, soft_wrap=True,
     )  # fmt: skip
     taken = take_finished(folder, experiment, [] if sweep else trials, options.results)
@@ -167,6 +181,7 @@ def _train(
         manifest.note(folder, "trials_taken_from", taken)
         for run, count in taken.items():
             options.console.print(f"{count} finished trials taken from {run}", highlight=False)
+    staging.send_plans(folder)
     open_trials = [t for t in trials if folder.trial(t.id).status()["state"] != DONE]
     adaptive = sweep is not None and sweep.searcher == "optuna"
     if not open_trials and not adaptive:

@@ -14,6 +14,8 @@ import os
 import socket
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -21,7 +23,7 @@ from expedition.platform.errors import UserError
 from expedition.platform.store import read_json, write_json
 
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}  # file systems without locks
-_LOCK, _OWNER = ".lock", ".owner.json"
+OWNER, _LOCK = ".owner.json", ".lock"
 _POLL = 0.1  # seconds between attempts to lock
 
 
@@ -41,8 +43,11 @@ class Ownership:
         self._folder = folder
         self._lock = lock
         self._token = uuid.uuid4().hex
+        owner: dict[str, str | int | None]
         owner = {"token": self._token, "pid": os.getpid(), "host": socket.gethostname()}
-        write_json(folder / _OWNER, owner)
+        # A copy elsewhere may still name the owner before (see staging.py).
+        owner["after"] = read_json(folder / OWNER).get("token")
+        write_json(folder / OWNER, owner)
 
     @classmethod
     def take(cls, folder: Path) -> Ownership:
@@ -54,7 +59,7 @@ class Ownership:
         lock = (folder / _LOCK).open("a")
         if not _try_lock(lock):
             lock.close()
-            owner = read_json(folder / _OWNER)
+            owner = read_json(folder / OWNER)
             raise UserError(
                 f"{folder} is being written by process {owner.get('pid')} on {owner.get('host')}"
             )
@@ -82,12 +87,23 @@ class Ownership:
         Raises:
             OwnershipLostError: Another process took the folder over.
         """
-        if read_json(self._folder / _OWNER).get("token") != self._token:
+        if read_json(self._folder / OWNER).get("token") != self._token:
             raise OwnershipLostError(f"{self._folder} was taken over by another process")
 
     def release(self) -> None:
         """Let go of the folder; harmless when called twice."""
         self._lock.close()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[bool]:
+    """Keep a folder from being owned for as long as the block runs, unless somebody owns it.
+
+    Yields:
+        Whether nobody does.
+    """
+    with (folder / _LOCK).open("a") as lock:
+        yield _try_lock(lock)
 
 
 def _try_lock(lock: IO[str]) -> bool:

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from expedition.platform import staging
 from expedition.platform.errors import UserError, nearest
+from expedition.platform.places import address, is_uri, located_run
 from expedition.platform.spec import Experiment, load_resolved
 from expedition.platform.store import DONE, PENDING, RunFolder, replacing, results_folder
 
@@ -114,10 +116,12 @@ def find(target: str, results: str | Path | None = None) -> Path:
     Raises:
         UserError: There is no such run; names the nearest.
     """
-    for folder in (Path(target), results_folder(results) / target):
+    named = [located_run(target)] if is_uri(target) else [Path(target)]
+    for folder in (*named, results_folder(results) / target):
+        staging.refresh(RunFolder(folder))
         if (folder / "spec.yaml").is_file():
             return folder
-    root = results_folder(results)
+    root = address(results_folder(results))
     names = [folder.name for folder in runs(results)]
     hint = nearest(target, names) if names else "; there are no runs yet"
     raise UserError(f"no run '{target}' in {root}{hint}")
@@ -126,6 +130,7 @@ def find(target: str, results: str | Path | None = None) -> Path:
 def runs(results: str | Path | None = None) -> list[Path]:
     """Return the run folders of a results folder, the newest first."""
     root = results_folder(results)
+    staging.refresh_index(root)
     found = [file.parent for file in root.glob("*/spec.yaml")] if root.is_dir() else []
     return sorted(found, key=lambda folder: (folder / "spec.yaml").stat().st_mtime, reverse=True)
 
@@ -142,6 +147,7 @@ def newest_finished(experiment: str, results: str | Path | None = None) -> Path:
     """
     unfinished = []
     for folder in runs(results):
+        staging.refresh(RunFolder(folder))
         try:
             run = read(folder)
         except UserError:  # a foreign or half-deleted folder among the results
@@ -152,7 +158,7 @@ def newest_finished(experiment: str, results: str | Path | None = None) -> Path:
             unfinished.append(folder.name)
     hint = f"; unfinished: {', '.join(unfinished)}" if unfinished else ""
     raise UserError(
-        f"no finished run of {experiment} in {results_folder(results)}{hint}"
+        f"no finished run of {experiment} in {address(results_folder(results))}{hint}"
         f" (expedition run {experiment})"
     )
 

@@ -7,7 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from expedition.platform import staging
 from expedition.platform.errors import UserError
+from expedition.platform.places import address
 from expedition.platform.spec import Experiment, load_resolved, to_yaml
 from expedition.platform.store import RunFolder, explain, replacing, require_writable
 
@@ -32,12 +34,16 @@ def open_run(
         UserError: It cannot be written, is not empty and is not to be resumed, or holds another
             experiment.
     """
+    staging.require_usable(results)
     require_writable(results)
+    if resume and name is None:
+        staging.refresh_index(results)
     folder = RunFolder(results / (name or _choose_name(results, experiment, kind, resume)))
+    staging.refresh(folder)
     if folder.exists():
         if not resume:
             raise UserError(
-                f"{folder.path} already holds a run: continue it with --resume,"
+                f"{address(folder.path)} already holds a run: continue it with --resume,"
                 " or choose another --name"
             )
         if folder.spec.exists():
@@ -90,7 +96,7 @@ def _require_same(before: Experiment, now: Experiment, folder: RunFolder) -> Non
     if difference is not None:
         key, was, wanted = difference
         raise UserError(
-            f"{folder.path} was started with {key}={was!r}, not {wanted!r}:"
+            f"{address(folder.path)} was started with {key}={was!r}, not {wanted!r}:"
             " resume it with the same settings, or choose another --name"
         )
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from expedition.platform import staging
 from expedition.platform.errors import UserError
 from expedition.platform.plan import Trial
 from expedition.platform.spec import Experiment, load_resolved
@@ -96,6 +97,7 @@ def take_finished(
     for run in _family(experiment.same_runs_as, results):
         if run.path == folder.path:
             continue
+        staging.refresh(run)
         for trial_id in run.trial_ids():
             source = run.trial(trial_id)
             key = identity(source.read_trial())
@@ -121,6 +123,7 @@ def identity(trial: Mapping[str, Any]) -> str:
 def _family(root: str, results: Path) -> list[RunFolder]:
     """Runs of the experiment and of all that share its runs, the newest first."""
     found = []
+    staging.refresh_index(results)
     for spec in results.glob("*/spec.yaml"):
         try:
             experiment = load_resolved(spec)

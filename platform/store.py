@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from expedition.platform.errors import UserError
+from expedition.platform.places import located
 
 DEFAULT_RESULTS = "results"
 RESULTS_VARIABLE = "EXPEDITION_RESULTS"
@@ -31,8 +32,11 @@ PENDING, RUNNING, DONE, FAILED = "pending", "running", "done", "failed"
 
 
 def results_folder(chosen: str | Path | None = None) -> Path:
-    """Choose the results folder: the argument, ``EXPEDITION_RESULTS``, or ``./results``."""
-    return Path(chosen or os.environ.get(RESULTS_VARIABLE) or DEFAULT_RESULTS).absolute()
+    """Choose the results folder: the argument, ``EXPEDITION_RESULTS``, or ``./results``.
+
+    For the URI of an object store it is the folder that stands for it (see `places.located`).
+    """
+    return located(chosen or os.environ.get(RESULTS_VARIABLE) or DEFAULT_RESULTS)
 
 
 def explain(error: OSError, path: Path) -> UserError:

@@ -7,12 +7,16 @@ how much has been sent, so that a resumed launch continues the same MLflow runs 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from expedition.platform import staging
+from expedition.platform.bucket import BucketError
+from expedition.platform.places import address
 from expedition.platform.store import RunFolder
 
 if TYPE_CHECKING:
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 _EVERY_S = 5.0  # between two looks at the folder
+_STAGED_S = 30.0  # between two looks at the object store that the rows are in
 _RETRY_S = 30.0  # after the server did not answer
 
 
@@ -68,6 +73,8 @@ class Mirror:
         while True:
             last = self._closing.is_set()
             try:
+                with contextlib.suppress(BucketError):
+                    staging.refresh(self._folder, _STAGED_S)
                 sender = sender or self._connect()
                 sender.send(final=last)
                 pause = _EVERY_S
@@ -89,7 +96,7 @@ class Mirror:
         self._warned = True
         self._console.print(
             f"MLflow at {self._uri} does not answer ({first_line(error)}); the run goes on, "
-            f"send it later with: expedition track {self._folder.path}",
+            f"send it later with: expedition track {address(self._folder.path)}",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
 

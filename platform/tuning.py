@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 from ray.tune.search import BasicVariantGenerator
 
+from expedition.platform import staging
 from expedition.platform.interrupt import Interruption, interruptible
 from expedition.platform.placement import require_room
+from expedition.platform.places import address
 from expedition.platform.plan import Trial, trials_of
 from expedition.platform.progress import Progress
 from expedition.platform.reporter import Reporter
@@ -74,6 +76,7 @@ def run_trials(
         with progress:
             for _ in range(PASSES):
                 _tune(folder, _arguments(folder, experiment, sweep, todo), reporter, stopper)
+                staging.refresh(folder)
                 # A process that dies while Tune hands it to another trial can take that with it.
                 todo = [t for t in todo if folder.trial(t.id).status()["state"] in _LEFT]
                 if not todo or stopper.requested:
@@ -85,10 +88,10 @@ def _tune(
     folder: RunFolder, arguments: dict[str, Any], reporter: Reporter, stopper: Interruption
 ) -> None:
     reporter.expect(arguments.pop("expected"))
+    arguments = {"storage_path": str(folder.scratch), **arguments}
     tune.run(
         ExperimentTrial,
         name="tune",
-        storage_path=str(folder.scratch),
         reuse_actors=True,
         callbacks=[reporter],
         stop=stopper,
@@ -124,7 +127,7 @@ def _arguments(
     folder: RunFolder, experiment: Experiment, sweep: Sweep | None, todo: Sequence[Trial]
 ) -> dict[str, Any]:
     """Give the arguments of ``tune.run`` that say what runs, and how many trials to expect."""
-    config: dict[str, Any] = {"run": str(folder.path)}
+    config: dict[str, Any] = {"run": address(folder.path)}
     if sweep is not None:
         config["objective"] = sweep.objective.to_dict()
     if sweep is None:
@@ -153,7 +156,7 @@ def _sweep_arguments(
         config = {**config, **placeholder}
         return {
             "config": config, "search_alg": generator, "num_samples": len(points),
-            "scheduler": scheduler, "expected": len(todo),
+            "scheduler": scheduler, "expected": len(todo), **staging.tune_storage(folder),
         }  # fmt: skip
     config["trial"] = tune.grid_search([trial.id for trial in todo])
     return {"config": config, "scheduler": scheduler, "expected": len(todo)}

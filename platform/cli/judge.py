@@ -37,9 +37,14 @@ def report(
 ) -> None:
     """Make the report of a run anew, finished or not."""
     from expedition.platform import report as reporting
+    from expedition.platform import staging
     from expedition.platform.results import find
+    from expedition.platform.store import RunFolder
 
-    page = reporting.build(find(run, results))
+    folder = find(run, results)
+    page = reporting.build(folder)
+    if note := staging.end(RunFolder(folder)):
+        typer.echo(note, err=True)
     typer.echo(json.dumps({"report": str(page)}) if as_json else str(page))
 
 

@@ -14,6 +14,7 @@ from expedition.cluster.dashboard import Dashboard
 from expedition.cluster.submission import Job
 from expedition.platform.cli.app import run
 from expedition.platform.errors import UserError
+from expedition.platform.places import address
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -61,8 +62,9 @@ def test_results_go_to_a_folder_that_the_nodes_see(
         _storage(None, local=False)
     with pytest.raises(UserError, match="--storage results: must begin with /"):
         _storage(Path("results"), local=False)
-    with pytest.raises(UserError, match="an object store is no folder"):
-        _storage(Path("s3://bucket/results"), local=True)
+    for local in (True, False):
+        bucket = _storage(Path("s3://bucket/results"), local=local)
+        assert address(bucket / "run") == "s3://bucket/results/run"
 
 
 def test_a_job_is_named_by_its_id_or_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
