@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from expedition.algorithms.core.gaussian_policy import Gaussian, Parameters
-from expedition.algorithms.core.trust_region import FisherProduct, flattened, unflattened
+from expedition.algorithms.core.trust_region import FisherProduct, Product, flattened, unflattened
 
 Distribution = Callable[[Parameters], Gaussian]
 
@@ -48,6 +48,8 @@ class SurrogateObjective:
         batch_dims: Number of axes ``*``, in the parameters as in the samples.
         fisher: The policy at the samples that the curvature is measured on, and their shares;
             all samples when not given.
+        product: Product of a vector with the Hessian of the divergence, where a policy has a
+            faster one than autograd's.
 
     Raises:
         ValueError: If the parameters do not give the distributions recorded.
@@ -64,6 +66,7 @@ class SurrogateObjective:
         penalty: Callable[[Parameters], Tensor] | None = None,
         batch_dims: int = 0,
         fisher: tuple[Distribution, Tensor] | None = None,
+        product: Product | None = None,
     ) -> None:
         self._names = list(parameters)
         self._values = [value.detach().requires_grad_() for value in parameters.values()]
@@ -76,13 +79,13 @@ class SurrogateObjective:
         self.start = flattened(self._values, batch_dims)
         self.loss = loss.detach().double()
         self._check(self._divergence(now.detached()))
-        keep = fisher is None
+        keep = fisher is None and product is None
         gradient = torch.autograd.grad(loss.sum(), self._values, retain_graph=keep)
         self.gradient = flattened(gradient, batch_dims)
         weights = samples.kl_weights
         if fisher is not None:
             now, weights = fisher[0](own), fisher[1]
-        self._fisher = self._product(now, weights)
+        self._fisher = product or self._product(now, weights)
 
     def fisher_product(self, vector: Tensor) -> Tensor:
         """Hessian of the divergence at the start times ``vector``, both ``[*, P]``."""

@@ -13,6 +13,7 @@ from expedition.algorithms.core.linear_baseline import (
 from expedition.algorithms.core.on_policy_learner import OnPolicyLearner, step_statistics
 from expedition.algorithms.core.surrogate import Samples, SurrogateObjective
 from expedition.algorithms.core.trust_region import assign, trust_region_step
+from expedition.algorithms.rl2.curvature import RecurrentFisher
 from expedition.algorithms.rl2.policy import RecurrentPolicy
 from expedition.algorithms.rl2.trials import Trials
 
@@ -46,15 +47,12 @@ class RL2Learner(OnPolicyLearner):
             kl_weights=weights,
         )
         kept = max(1, round(self.config.curvature_trials * mask.shape[1]))
-        fisher = None
-        if kept < mask.shape[1]:
-            few, some = inputs[:, :kept], mask[:, :kept]
-            fisher = (lambda own: self.policy.distribution(own, few), some / some.sum())
+        some = mask[:, :kept]
         return SurrogateObjective(
             dict(self.policy.named_parameters()),
             lambda own: self.policy.distribution(own, inputs),
             samples,
-            fisher=fisher,
+            product=RecurrentFisher(self.policy, inputs[:, :kept], some / some.sum()),
         )
 
     def advantages(self, batch: Trials) -> np.ndarray:
