@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from expedition.platform import places
 from expedition.platform.cli import options as opt
 from expedition.platform.errors import UserError
-from expedition.platform.places import is_uri
 
 if TYPE_CHECKING:
     from expedition.cluster.submission import Job
@@ -145,7 +145,7 @@ def submit(
     else:
         typer.echo(
             f"job {job.id}: {len(request.experiment.variants)} variants,"
-            f" {request.experiment.trial_count} trials -> {address(place / request.run)}"
+            f" {request.experiment.trial_count} trials -> {places.address(place / request.run)}"
         )
     if follow:
         _follow(dashboard.address, job)
@@ -164,7 +164,7 @@ def _storage(chosen: Path | None, local: bool) -> Path:
             "--storage is needed: the folder for results that every node of the cluster sees,"
             " or s3://BUCKET/PREFIX"
         )
-    if chosen is not None and not (local or is_uri(chosen) or chosen.is_absolute()):
+    if chosen is not None and not (local or places.is_uri(chosen) or chosen.is_absolute()):
         raise UserError(f"--storage {chosen}: must begin with /, as every node sees it")
     return opt.results(chosen)
 

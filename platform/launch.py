@@ -150,7 +150,7 @@ def _launch_into(
 
 
 def _require_no_client(options: Options) -> None:
-    if options.address.startswith("ray://") and split(options.results) is not None:
+    if (options.address or "").startswith("ray://") and split(options.results) is not None:
         raise UserError(
             f"--address {options.address}: results of a Ray client go to a folder that it and the"
             " cluster see; for an object store use expedition submit, or --address auto on a node"

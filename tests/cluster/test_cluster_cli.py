@@ -62,8 +62,8 @@ def test_results_go_to_a_folder_that_the_nodes_see(
         _storage(None, local=False)
     with pytest.raises(UserError, match="--storage results: must begin with /"):
         _storage(Path("results"), local=False)
-    for local in (True, False):
-        bucket = _storage(Path("s3://bucket/results"), local=local)
+    for here in (True, False):
+        bucket = _storage(Path("s3://bucket/results"), local=here)
         assert address(bucket / "run") == "s3://bucket/results/run"
 
 
