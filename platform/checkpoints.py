@@ -80,6 +80,13 @@ def publish(
     return final
 
 
+def remove_after(folder: Path, iteration: int) -> None:
+    """Remove the checkpoints after an iteration."""
+    for path in _folders(folder):
+        if int(path.name) > iteration:
+            shutil.rmtree(path)
+
+
 def _rename(temporary: Path, final: Path) -> None:
     """Put a finished folder in its place; one already there is of the same iteration."""
     if final.exists():

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from ray.tune.schedulers import FIFOScheduler, PopulationBasedTraining, TrialScheduler
 from ray.tune.search import Searcher
+from ray.tune.search.sample import Float, Integer
 
 from expedition.platform.plan import point_name
 
@@ -146,7 +148,7 @@ class Population(PopulationBasedTraining):
     """PBT whose members copy each other's values but stay who they are.
 
     Tune's copies the whole configuration, with the name of the trial in it: two members would
-    write into one folder.
+    write into one folder. Values that grew or shrank beyond the space are brought back to its edge.
     """
 
     def _get_new_config(
@@ -154,4 +156,16 @@ class Population(PopulationBasedTraining):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Explore from the configuration of another member."""
         config, operations = super()._get_new_config(trial, trial_to_clone)
-        return {**config, "trial": trial.config["trial"]}, operations
+        space = self._hyperparam_mutations["search"]
+        search = {name: _within(value, space[name]) for name, value in config["search"].items()}
+        return {**config, "search": search, "trial": trial.config["trial"]}, operations
+
+
+def _within(value: Any, space: Any) -> Any:
+    """Bring a value into a range of Tune's, whose upper end is outside for integers."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(space, Integer):
+        return min(max(value, space.lower), space.upper - 1)
+    if isinstance(space, Float):
+        return min(max(value, space.lower), space.upper)
+    return value

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
+from expedition.platform.failures import failure, record_failure
 from expedition.platform.interrupt import Interruption
 from expedition.platform.progress import Progress
 from expedition.platform.store import DONE, FAILED, RUNNING, RunFolder
 from expedition.platform.trainable import trial_from
-from expedition.platform.trial_run import failure, record_failure
 
 if TYPE_CHECKING:
     from ray.tune.experiment import Trial as TuneTrial

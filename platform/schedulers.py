@@ -244,7 +244,7 @@ def scheduler_of(sweep: Sweep, experiment: Experiment, folder: RunFolder) -> Tri
             metric=OBJECTIVE,
             mode=sweep.objective.mode,
             perturbation_interval=max(1, budget // PBT_INTERVALS),
-            hyperparam_mutations={"search": tune_domains(experiment.search)},
+            hyperparam_mutations={"search": _mutations(experiment.search)},
             log_config=False,
         )
     if sweep.scheduler == "median":
@@ -255,6 +255,12 @@ def scheduler_of(sweep: Sweep, experiment: Experiment, folder: RunFolder) -> Tri
         halving = scheduler.group({"trial": trial.id})
         halving.recall(trial, folder.trial(trial_id).rows(), sweep.objective)
     return scheduler
+
+
+def _mutations(space: Mapping[str, Mapping[str, Any]]) -> dict[str, Domain | list[Any]]:
+    """Say how PBT changes values: along a list, where there is one, else by a factor."""
+    lists = {name: entry[kind] for name, entry in space.items() for kind in _LISTS if kind in entry}
+    return {name: lists.get(name, domain) for name, domain in tune_domains(space).items()}
 
 
 def _halving(sweep: Sweep, budget: int) -> Halving:

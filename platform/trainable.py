@@ -11,12 +11,13 @@ from ray import tune
 from ray.tune import PlacementGroupFactory
 
 from expedition.platform import checkpoints
+from expedition.platform.failures import failure, record_failure
 from expedition.platform.groups import cell_of
 from expedition.platform.objective import Objective
 from expedition.platform.plan import Trial
 from expedition.platform.resources import request_for
 from expedition.platform.store import RunFolder
-from expedition.platform.trial_run import TrialRun, failure, record_failure
+from expedition.platform.trial_run import TrialRun
 
 OBJECTIVE = "objective"
 
@@ -102,8 +103,12 @@ class ExperimentTrial(tune.Trainable):
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Continue from the checkpoint that a scheduler chose, with this trial's settings."""
-        if self._run is not None and self._run.live:
-            self._run.restore(checkpoints.find(Path(str(checkpoint))))
+        if self._run is None or not self._run.live:
+            return
+        try:
+            self._run.adopt(checkpoints.find(Path(str(checkpoint))))
+        except Exception as error:  # a setting that shapes the networks or the replay was changed
+            self._record(error)
 
     def cleanup(self) -> None:
         """Save what is not saved and let go of the trial's folder."""

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from expedition.algorithms.core.errors import NonFiniteLossError
 from expedition.algorithms.core.metrics import curate
 from expedition.platform import checkpoints
 from expedition.platform.building import build_algorithm
 from expedition.platform.checkpoints import Checkpoint
-from expedition.platform.errors import UserError
+from expedition.platform.failures import failure, record_failure, refuse_non_finite
 from expedition.platform.handover import hand_over, networks_of
+from expedition.platform.learning_rates import Rates, learning_rates, set_learning_rates
 from expedition.platform.ownership import Ownership, OwnershipLostError
 from expedition.platform.plan import Trial
-from expedition.platform.store import DONE, FAILED, RUNNING, TrialFolder, explain
+from expedition.platform.store import DONE, RUNNING, TrialFolder, explain
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm import Algorithm
@@ -52,6 +49,7 @@ class TrialRun:
         self._stage = 0
         self._stage_start = 0  # environment steps made before this stage
         self._algorithm: Algorithm | None = None
+        self._rates: Rates = {}  # as this trial's settings say
         folder.path.mkdir(parents=True, exist_ok=True)
         self._ownership = Ownership.take_over(folder.path, HANDOVER_S)
         try:
@@ -68,7 +66,7 @@ class TrialRun:
             self._iteration = self._saved_at = self.rows[-1]["iteration"]
             self._env_steps = self.rows[-1]["env_steps"]
             return
-        self._algorithm = build_algorithm(self._stage_trial)
+        self._build()
         self._resume()
         # A crash between the last checkpoint and the last status leaves nothing to do but this.
         self.folder.set_status(DONE if self.finished else RUNNING, self._env_steps)
@@ -79,10 +77,10 @@ class TrialRun:
             if checkpoint is not None and self._restored(checkpoint):
                 return
             self.notes.append(f"checkpoint {path} is not readable; using the one before")
-            self._algorithm = self._rebuilt()
+            self._rebuild()
         if self._stage:
             self._stage = 0
-            self._algorithm = self._rebuilt()
+            self._rebuild()
         self._stage_start = 0
         self.rows = self.folder.cut_back(0)
 
@@ -94,10 +92,15 @@ class TrialRun:
             return False
         return True
 
-    def _rebuilt(self) -> Algorithm:
+    def _rebuild(self) -> None:
         """Build the algorithm again: a restore that failed may have left it half changed."""
-        self.algorithm.stop()
-        return build_algorithm(self._stage_trial)
+        self.algorithm.stop()  # its processes must be gone before new ones ask for their CPUs
+        self._build()
+
+    def _build(self) -> None:
+        self._algorithm = build_algorithm(self._stage_trial)
+        if self.trial.search:
+            self._rates = learning_rates(self._algorithm)
 
     @property
     def _stage_trial(self) -> Trial:
@@ -112,10 +115,9 @@ class TrialRun:
         """Begin the next stage with what the last one has learned."""
         stage = self.trial.stages[self._stage + 1]
         learned = networks_of(self.algorithm, stage["keep"])
-        self.algorithm.stop()  # its processes must be gone before new ones ask for their CPUs
         self._stage, self._stage_start = self._stage + 1, self._env_steps
-        self._algorithm = build_algorithm(self._stage_trial)
-        hand_over(learned, self._algorithm, stage["name"])
+        self._rebuild()
+        hand_over(learned, self.algorithm, stage["name"])
 
     @property
     def algorithm(self) -> Algorithm:
@@ -223,13 +225,30 @@ class TrialRun:
         """
         if checkpoint.stage != self._stage:
             self._stage = checkpoint.stage
-            self._algorithm = self._rebuilt()
+            self._rebuild()
         self._stage_start = checkpoint.stage_start
         self.algorithm.restore_from_path(str(checkpoint.path.absolute()))
+        if checkpoint.trial.search != self.trial.search:
+            set_learning_rates(self.algorithm, self._rates)
         self._iteration = self._saved_at = checkpoint.iteration
         self._env_steps = checkpoint.env_steps
         self._seconds = checkpoint.seconds
         self.rows = self.folder.cut_back(checkpoint.iteration)
+
+    def adopt(self, checkpoint: Checkpoint) -> None:
+        """Become a copy of another trial, with this trial's own settings.
+
+        The copy is saved at once and nothing newer is kept: the trial that it replaces may have
+        been further, and must not come back after a crash.
+
+        Args:
+            checkpoint: Of another trial of the same sweep.
+        """
+        self._ownership.check()
+        checkpoints.remove_after(self.folder.checkpoints, checkpoint.iteration)
+        self.restore(checkpoint)
+        self.save()
+        self.folder.set_status(DONE if self.finished else RUNNING, self._env_steps)
 
     def fail(self, error: BaseException) -> dict[str, Any]:
         """Record that the trial failed; what is on disk stays as it is.
@@ -272,57 +291,3 @@ def coverage_of(algorithm: Algorithm) -> dict[str, Any]:
     """Arrays of visited states; empty for algorithms that keep none."""
     arrays = getattr(algorithm, "coverage_arrays", None)
     return arrays() if arrays is not None else {}
-
-
-def refuse_non_finite(result: Mapping[str, Any], env_steps: int) -> None:
-    """Raise when a loss is NaN or infinite, also where the algorithm itself does not look.
-
-    Args:
-        result: What ``Algorithm.train`` returned.
-        env_steps: Environment steps made.
-
-    Raises:
-        NonFiniteLossError: Names the losses, the environment step and the update.
-    """
-    bad = {
-        name: float(value)
-        for metrics in result.get("learners", {}).values()
-        for name, value in metrics.items()
-        if "loss" in name and isinstance(value, Real) and not math.isfinite(value)
-    }
-    if bad:
-        raise NonFiniteLossError(bad, env_steps, int(result.get("updates", 0)))
-
-
-def failure(error: BaseException, env_steps: int, folder: TrialFolder) -> dict[str, Any]:
-    """Describe a failure for ``status.json``.
-
-    Args:
-        error: What was raised; where Ray wrapped the error of a remote worker, its cause counts.
-        env_steps: Environment steps recorded.
-        folder: The trial's folder.
-
-    Returns:
-        ``{type, message, step, last_good_checkpoint}``.
-    """
-    cause = getattr(error, "cause", None)
-    root = cause if isinstance(cause, BaseException) else error
-    good = next((c for _, c in checkpoints.newest_first(folder.checkpoints) if c), None)
-    return {
-        "type": type(root).__name__,
-        "message": " ".join(str(root).split()),
-        "step": int(getattr(root, "env_steps", env_steps)),
-        "last_good_checkpoint": str(good.path) if good else None,
-    }
-
-
-def record_failure(
-    folder: TrialFolder, report: Mapping[str, Any], ownership: Ownership | None = None
-) -> None:
-    """Write ``status.json`` of a failed trial, unless its folder is another's or unwritable."""
-    try:
-        if ownership is not None:
-            ownership.check()
-        folder.set_status(FAILED, int(report["step"]), error=dict(report))
-    except (OwnershipLostError, OSError, UserError):
-        return  # the launch reports the failure all the same

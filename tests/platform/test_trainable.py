@@ -10,13 +10,14 @@ from fakes import fake_experiment
 
 from expedition.algorithms.core.errors import NonFiniteLossError
 from expedition.platform import checkpoints, trial_run
+from expedition.platform.failures import refuse_non_finite
 from expedition.platform.objective import Objective
 from expedition.platform.ownership import OwnershipLostError
 from expedition.platform.plan import Trial, trials_of
 from expedition.platform.resources import request_for
 from expedition.platform.store import RunFolder, TrialFolder
 from expedition.platform.trainable import ExperimentTrial, trial_from
-from expedition.platform.trial_run import TrialRun, refuse_non_finite
+from expedition.platform.trial_run import TrialRun
 
 
 def _trial(**config: Any) -> Trial:
@@ -257,13 +258,38 @@ def test_a_scheduler_can_copy_one_trial_into_another(tmp_path: Path) -> None:
         target.train()
     target.load_checkpoint(str(tmp_path / "exchange"))
     row = target.train()
-    target.stop()
-
     assert row["env_steps"] == 50
     assert row["search/gain"] == 3.0
     rows = run.trial(heir.id).rows()
     assert [r["iteration"] for r in rows] == [1, 2, 3, 4, 5]
     assert run.trial(heir.id).read_trial()["search"] == {"gain": 3.0}
+
+    # As after kill -9: the copy goes on, not the trial that it replaced, which had been further.
+    target._run.close()  # type: ignore[union-attr]
+    resumed = ExperimentTrial({"run": str(tmp_path), "trial": heir.id, "search": {"gain": 3.0}})
+    again = resumed.train()
+    resumed.stop()
+    assert (again["iteration"], again["train/return_mean"]) == (5, row["train/return_mean"])
+
+
+def test_a_copy_that_does_not_fit_fails_its_trial_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, (trial, _) = RunFolder(tmp_path), trials_of(fake_experiment())
+    run.trial(trial.id).write_trial(trial.to_dict())
+    member = ExperimentTrial({"run": str(tmp_path), "trial": trial.id})
+    member.train()
+    member.save_checkpoint(str(tmp_path / "exchange"))
+
+    def refuse(path: str) -> None:
+        raise RuntimeError("size mismatch for policy.weight")
+
+    monkeypatch.setattr(member._run.algorithm, "restore_from_path", refuse)  # type: ignore[union-attr]
+    member.load_checkpoint(str(tmp_path / "exchange"))
+    result = member.train()
+    member.stop()
+    assert (result["state"], result["done"]) == ("failed", True)
+    assert "size mismatch for policy.weight" in run.trial(trial.id).status()["error"]["message"]
 
 
 def test_a_sweep_configuration_means_a_cell_at_a_point() -> None:
