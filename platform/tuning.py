@@ -9,6 +9,7 @@ from ray import tune
 from ray.tune.search import BasicVariantGenerator
 
 from expedition.platform import staging
+from expedition.platform.cluster_watch import ClusterWatch
 from expedition.platform.interrupt import Interruption, interruptible
 from expedition.platform.placement import require_room
 from expedition.platform.places import address
@@ -93,7 +94,7 @@ def _tune(
         ExperimentTrial,
         name="tune",
         reuse_actors=True,
-        callbacks=[reporter],
+        callbacks=[reporter, ClusterWatch()],
         stop=stopper,
         verbose=0,
         max_failures=RESTARTS,
