@@ -11,12 +11,16 @@ time of the process, which others on the machine disturb less; ``sampling`` is t
 learner, both batches with their baselines and the inner step.
 
 With ``--actors 1 2`` the table has a row for each number of Ray actors; what their sampling takes
-is the wall time from request to answer, the transport of the batches included.
+is the wall time from request to answer, the transport of the batches included. Two lines follow
+that say what the machine allows: two runs that know nothing of each other, sampling on one actor
+each, against one of them; and likewise two processes that do arithmetic and nothing else.
 """
 
 import argparse
 import os
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -64,6 +68,47 @@ def measure(algo: MAESN, iterations: int) -> dict[str, float]:
     }
 
 
+def sampled(algos: Sequence[MAESN], rounds: int) -> float:
+    """Steps a second of runs that sample side by side, over all of them; a median."""
+    rates = []
+    for _ in range(WARM_UP + rounds):
+        start, before = time.perf_counter(), sum(algo.env_steps for algo in algos)
+        with ThreadPoolExecutor(len(algos)) as threads:
+            batches = list(threads.map(lambda algo: algo.gather(algo.draw_tasks()), algos))
+        seconds = time.perf_counter() - start
+        for algo, batch in zip(algos, batches, strict=True):
+            algo.report(batch)
+        rates.append((sum(algo.env_steps for algo in algos) - before) / seconds)
+    return float(np.median(rates[WARM_UP:]))
+
+
+@ray.remote(num_cpus=0)
+class Arithmetic:
+    """A process that multiplies small matrices."""
+
+    def seconds(self, products: int = 20_000) -> float:
+        """Wall time of so many products of 100 x 100."""
+        matrix = np.full((100, 100), 0.01)
+        start = time.perf_counter()
+        for _ in range(products):
+            matrix = matrix @ matrix
+        return time.perf_counter() - start
+
+
+def print_ceiling(options: argparse.Namespace) -> None:
+    """Print how much more two processes do than one."""
+    algos = [build(options, 1) for _ in range(2)]
+    one, two = sampled(algos[:1], options.iterations), sampled(algos, options.iterations)
+    print(f"two runs of one actor side by side: {two:,.0f} steps/s, {two / one:.2f} times one")
+    for algo in algos:
+        algo.stop()
+    members = [Arithmetic.remote() for _ in range(2)]
+    ray.get([member.seconds.remote() for member in members])
+    alone = ray.get(members[0].seconds.remote())
+    together = max(ray.get([member.seconds.remote() for member in members]))
+    print(f"two processes of arithmetic: {2 * alone / together:.2f} times one")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -87,6 +132,8 @@ def main() -> None:
             f"{actors:>16}{row['wall']:>16.3f}{row['processor']:>16.3f}{row['sampling']:>16.3f}"
             f"{row['sampling processor']:>16.3f}{row['steps'] / row['sampling']:>16,.0f}"
         )
+    if max(options.actors) > 1:
+        print_ceiling(options)
 
 
 if __name__ == "__main__":
