@@ -118,6 +118,6 @@ def load(target: str, choices: Choices | None = None) -> Experiment:
 
     name, document = open_document(target)
     experiment, where, whole = resolve(document, name, choices or Choices())
-    checked = check(whole, where)
+    checked = check(whole, where, experiment.variants)
     variants = {name: checked.variants[name] for name in experiment.variants}
     return checked.model_copy(update={"variants": variants})

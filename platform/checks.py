@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from expedition.platform.errors import UserError, unknown
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from expedition.envs.declared import Declared
 
 
-def check(experiment: Experiment, where: Where = ".".join) -> Experiment:
+def check(
+    experiment: Experiment, where: Where = ".".join, chosen: Collection[str] | None = None
+) -> Experiment:
     """Check the environment, the algorithms, their settings and the metrics of an experiment.
 
     A common setting goes to the variants whose algorithm has it: a random policy has no
@@ -30,6 +32,7 @@ def check(experiment: Experiment, where: Where = ".".join) -> Experiment:
     Args:
         experiment: The resolved experiment.
         where: Names the place of a key in messages.
+        chosen: Variants that run: the values of their settings are checked. All when not given.
 
     Returns:
         The experiment with each common setting that only some variants have moved to those.
@@ -45,7 +48,8 @@ def check(experiment: Experiment, where: Where = ".".join) -> Experiment:
         for name, variant in experiment.variants.items()
     }
     shared = _share_out(experiment, configs, where)
-    for name, variant in experiment.variants.items():
+    for name in experiment.variants if chosen is None else chosen:
+        variant = experiment.variants[name]
         for stage in experiment.stages_of(name):
             fresh = _new_config(variant.algorithm, where(("variants", name, "algorithm")))
             at_stage = dict(shared.variants[name].stages.get(stage or "", {}))

@@ -75,6 +75,15 @@ def test_common_settings_that_no_chosen_variant_has_are_not_mistakes() -> None:
     assert experiment.config_of("maml-bias")["max_kl"] == 0.01
 
 
+def test_a_value_that_only_variants_left_out_refuse_is_taken() -> None:
+    typed = (overrides.parse("config.evaluation_interval=25"),)
+    choices = Choices(variants=["maesn"], overrides=typed)
+    experiment = catalog.load("maesn/fig6_wheeled", choices)
+    assert experiment.config_of("maesn")["evaluation_interval"] == 25
+    with pytest.raises(UserError, match="with tasks > 0"):
+        catalog.load("maesn/fig6_wheeled", Choices(variants=["maesn", "trpo"], overrides=typed))
+
+
 def test_the_command_line_chooses_among_all_variants_in_the_files_order() -> None:
     choices = Choices(variants=["sm4-10", "sac"], tasks=["halls-7"], seeds=[7])
     experiment = catalog.declared("smm/fig2c", choices)
