@@ -22,7 +22,7 @@ from expedition.platform.store import replacing
 
 T = TypeVar("T")
 
-_PAUSES = (1.0, 3.0)  # seconds between attempts; pyarrow has made some of its own by then
+_PAUSES = (2.0,)  # seconds between attempts; each holds some of pyarrow's own, about 6 s in all
 _AT_ONCE = 8  # transfers at a time
 _FRESH_S = 5.0  # stores tell times in seconds: an object this young may change unnoticed
 _GCS_PATIENCE = "retry_limit_seconds=10"  # it would try for a quarter of an hour

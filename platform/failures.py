@@ -11,7 +11,9 @@ from expedition.algorithms.core.errors import NonFiniteLossError
 from expedition.platform import checkpoints
 from expedition.platform.errors import UserError
 from expedition.platform.ownership import Ownership, OwnershipLostError
+from expedition.platform.places import address
 from expedition.platform.store import FAILED, TrialFolder
+from expedition.platform.trial_staging import newest_sent, send_status
 
 
 def refuse_non_finite(result: Mapping[str, Any], env_steps: int) -> None:
@@ -48,11 +50,12 @@ def failure(error: BaseException, env_steps: int, folder: TrialFolder) -> dict[s
     cause = getattr(error, "cause", None)
     root = cause if isinstance(cause, BaseException) else error
     good = next((c for _, c in checkpoints.newest_first(folder.checkpoints) if c), None)
+    place = address(good.path) if good else newest_sent(folder)
     return {
         "type": type(root).__name__,
         "message": " ".join(str(root).split()),
         "step": int(getattr(root, "env_steps", env_steps)),
-        "last_good_checkpoint": str(good.path) if good else None,
+        "last_good_checkpoint": place,
     }
 
 
@@ -64,5 +67,6 @@ def record_failure(
         if ownership is not None:
             ownership.check()
         folder.set_status(FAILED, int(report["step"]), error=dict(report))
+        send_status(folder)
     except (OwnershipLostError, OSError, UserError):
         return  # the launch reports the failure all the same

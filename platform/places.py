@@ -17,8 +17,8 @@ from expedition.platform.errors import UserError
 
 HOME_VARIABLE = "EXPEDITION_HOME"
 SCHEMES = ("s3", "gs")
-# `Path("s3://bucket")` is "s3:/bucket": one slash must do.
-_URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
+# `Path("s3://bucket")` is "s3:/bucket" and `Path("s3://")` is "s3:".
+_URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?:/+(.*)|$)", re.DOTALL)
 
 
 def home() -> Path:
@@ -48,7 +48,7 @@ def normalised(place: str | Path) -> str:
     if match is None or scheme not in SCHEMES:
         kinds = " or ".join(f"{name}://BUCKET/PREFIX" for name in SCHEMES)
         raise UserError(f"{place}: results lie in a folder, or at {kinds}")
-    rest = urlsplit(f"{scheme}://{match[2]}")
+    rest = urlsplit(f"{scheme}://{match[2] or ''}")
     if "@" in rest.netloc or "secret_key" in rest.query:
         raise UserError(
             f"{scheme}://...: names and passwords do not belong into an address, which is shown and"

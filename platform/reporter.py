@@ -11,6 +11,7 @@ from expedition.platform.interrupt import Interruption
 from expedition.platform.progress import Progress
 from expedition.platform.store import DONE, FAILED, RUNNING, RunFolder
 from expedition.platform.trainable import trial_from
+from expedition.platform.trial_staging import send_status
 
 if TYPE_CHECKING:
     from ray.tune.experiment import Trial as TuneTrial
@@ -83,6 +84,7 @@ class Reporter(tune.Callback):
         ours = trial_from(trial.config)
         steps = int(result["env_steps"])
         self._folder.trial(ours.id).set_status(DONE, steps, stopped_early=True)
+        send_status(self._folder.trial(ours.id))
         self._progress.finish(ours, DONE)
 
     def on_trial_error(

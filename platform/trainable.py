@@ -14,10 +14,12 @@ from expedition.platform import checkpoints
 from expedition.platform.failures import failure, record_failure
 from expedition.platform.groups import cell_of
 from expedition.platform.objective import Objective
+from expedition.platform.places import is_uri, located_run
 from expedition.platform.plan import Trial
 from expedition.platform.resources import request_for
 from expedition.platform.store import RunFolder
 from expedition.platform.trial_run import TrialRun
+from expedition.platform.trial_staging import TRIAL, StagedTrial
 
 OBJECTIVE = "objective"
 
@@ -25,9 +27,10 @@ OBJECTIVE = "objective"
 class ExperimentTrial(tune.Trainable):
     """Runs trials of a launch, one after the other, in one process.
 
-    The configuration holds ``run`` (the run folder) and ``trial`` (the id of a planned trial) or,
-    where a searcher makes up the points, ``cells``, ``group`` (see `groups.cell_of`) and
-    ``search`` (the values). PBT gives both ``trial`` and the values it has changed.
+    The configuration holds ``run`` (the run folder, or its address in an object store) and
+    ``trial`` (the id of a planned trial) or, where a searcher makes up the points, ``cells``,
+    ``group`` (see `groups.cell_of`) and ``search`` (the values). PBT gives both ``trial`` and the
+    values it has changed.
 
     A failure of the method, such as a NaN loss, is a *result* with ``state: failed``: the process
     stays usable and Tune does not retry what would fail again. Only the death of the process is a
@@ -53,10 +56,11 @@ class ExperimentTrial(tune.Trainable):
     def _begin(self, config: Mapping[str, Any]) -> None:
         self._run: TrialRun | None = None
         self._error: dict[str, Any] | None = None
+        fetch_plan(config)
         self._trial = trial_from(config)
         metric = config.get("objective")
         self._objective = Objective(**metric) if metric else None
-        self._folder = RunFolder(Path(config["run"])).trial(self._trial.id)
+        self._folder = RunFolder(located_run(config["run"])).trial(self._trial.id)
         try:
             self._run = TrialRun(self._trial, self._folder)
         except Exception as error:  # whatever a method's validation or an environment raises
@@ -123,6 +127,14 @@ class ExperimentTrial(tune.Trainable):
             self._run.close()
 
 
+def fetch_plan(config: Mapping[str, Any]) -> None:
+    """Bring here what the trial of a configuration is, from an object store to this node."""
+    if is_uri(config["run"]) and "trial" in config:
+        staged = StagedTrial.of(RunFolder(located_run(config["run"])).trial(config["trial"]))
+        if staged is not None:
+            staged.fetch_one(TRIAL)
+
+
 def trial_from(config: Mapping[str, Any]) -> Trial:
     """Find out which trial a Tune configuration means.
 
@@ -135,5 +147,6 @@ def trial_from(config: Mapping[str, Any]) -> Trial:
     search = config.get("search")
     if "trial" not in config:
         return Trial.from_dict(cell_of(config)).at(search or {})
-    planned = Trial.from_dict(RunFolder(Path(config["run"])).trial(config["trial"]).read_trial())
+    folder = RunFolder(located_run(config["run"])).trial(config["trial"])
+    planned = Trial.from_dict(folder.read_trial())
     return planned if search is None else planned.at(search, planned.point)

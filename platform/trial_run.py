@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from expedition.platform.learning_rates import Rates, learning_rates, set_learni
 from expedition.platform.ownership import Ownership, OwnershipLostError
 from expedition.platform.plan import Trial
 from expedition.platform.store import DONE, RUNNING, TrialFolder, explain
+from expedition.platform.trial_staging import StagedTrial
 
 if TYPE_CHECKING:
     from ray.rllib.algorithms.algorithm import Algorithm
@@ -52,7 +54,10 @@ class TrialRun:
         self._rates: Rates = {}  # as this trial's settings say
         folder.path.mkdir(parents=True, exist_ok=True)
         self._ownership = Ownership.take_over(folder.path, HANDOVER_S)
+        self._staged = StagedTrial.of(folder)
         try:
+            if self._staged is not None:
+                self._staged.take_over(self._ownership)
             self._open()
         except BaseException:
             self.close()
@@ -70,6 +75,13 @@ class TrialRun:
         self._resume()
         # A crash between the last checkpoint and the last status leaves nothing to do but this.
         self.folder.set_status(DONE if self.finished else RUNNING, self._env_steps)
+        self._send()
+
+    def _send(self) -> None:
+        """Send what is new to the object store, if results go to one."""
+        note = self._staged.try_send() if self._staged is not None else None
+        if note:
+            self.notes.append(note)
 
     def _resume(self) -> None:
         """Go on from the newest checkpoint that can be read, or from the start."""
@@ -182,6 +194,7 @@ class TrialRun:
             if self._stage_over or self._iteration % self.trial.checkpoint_every == 0:
                 self.save()
                 self.folder.set_status(DONE if self.finished else RUNNING, self._env_steps)
+                self._send()
         except OSError as error:
             raise explain(error, self.folder.path) from error
 
@@ -249,6 +262,7 @@ class TrialRun:
         self.restore(checkpoint)
         self.save()
         self.folder.set_status(DONE if self.finished else RUNNING, self._env_steps)
+        self._send()
 
     def fail(self, error: BaseException) -> dict[str, Any]:
         """Record that the trial failed; what is on disk stays as it is.
@@ -261,6 +275,8 @@ class TrialRun:
         """
         report = failure(error, self._env_steps, self.folder)
         record_failure(self.folder, report, self._ownership)
+        with contextlib.suppress(OwnershipLostError):
+            self._send()
         return report
 
     def close(self) -> None:
@@ -270,6 +286,8 @@ class TrialRun:
             if algorithm is not None:
                 algorithm.stop()
         finally:
+            if self._staged is not None:
+                self._staged.leave()
             self._ownership.release()
 
     def interrupt(self) -> None:
@@ -278,9 +296,12 @@ class TrialRun:
             if self._algorithm is not None and self._iteration > self._saved_at:
                 self._ownership.check()
                 self.save()
+                if self._staged is not None:
+                    self._staged.fetch_status()
                 # A scheduler that stopped the trial early has marked it done already.
                 if self.folder.status()["state"] == RUNNING:
                     self.folder.set_status(RUNNING, self._env_steps)
+                self._send()
         except OwnershipLostError:
             pass  # the new owner has gone on from the last checkpoint
         finally:
