@@ -117,13 +117,12 @@ class Progress:
     def start(self, trial: Trial) -> None:
         """Show that a trial runs now."""
         with self._lock:
-            track = self._tracks.setdefault(trial.id, _Track(trial.variant, trial.budget))
-            track.state = RUNNING
+            self._track(trial).state = RUNNING
 
     def update(self, trial: Trial, row: Mapping[str, Any]) -> None:
         """Take in a result: a curated row with ``state``."""
         with self._lock:
-            track = self._tracks.setdefault(trial.id, _Track(trial.variant, trial.budget))
+            track = self._track(trial)
             track.env_steps = int(row.get("env_steps", track.env_steps))
             track.seconds = float(row.get("time/seconds", track.seconds))
             if self._has_metric(row):
@@ -136,11 +135,14 @@ class Progress:
     def finish(self, trial: Trial, state: str) -> None:
         """Show that a trial ended."""
         with self._lock:
-            self._tracks[trial.id].state = state
-            score = self._score([self._tracks[trial.id]])
-            steps = self._tracks[trial.id].env_steps
+            track = self._track(trial)  # made here for a trial whose process died at its start
+            track.state = state
+            score, steps = self._score([track]), track.env_steps
         if not self._console.is_terminal:
             self._line(f"{trial.id} {state}: {steps:,} env steps, {self._metric.key} {score}")
+
+    def _track(self, trial: Trial) -> _Track:
+        return self._tracks.setdefault(trial.id, _Track(trial.variant, trial.budget))
 
     def say(self, message: str) -> None:
         """Print one line above the table."""

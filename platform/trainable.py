@@ -43,19 +43,27 @@ class ExperimentTrial(tune.Trainable):
         return request_for(trial_from(config))
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Start the first trial."""
-        self._begin(config)
+        """Remember the first trial.
 
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """End the trial of this process and start another: no imports, no new process."""
-        self._end()
-        gc.collect()  # replay memory of the old trial, before the new one asks for its own
-        self._begin(new_config)
-        return True
-
-    def _begin(self, config: Mapping[str, Any]) -> None:
+        It begins when Tune first asks for something: while a process starts, Tune may give its
+        trial to one that has become free, and the two would take the folder from each other.
+        """
+        self._waiting: dict[str, Any] | None = config
         self._run: TrialRun | None = None
         self._error: dict[str, Any] | None = None
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """End the trial of this process and remember another: no imports, no new process."""
+        self._end()
+        gc.collect()  # replay memory of the old trial, before the new one asks for its own
+        self.setup(new_config)
+        return True
+
+    def _begin(self) -> None:
+        """Start the trial that waits, if one does."""
+        config, self._waiting = self._waiting, None
+        if config is None:
+            return
         fetch_plan(config)
         self._trial = trial_from(config)
         metric = config.get("objective")
@@ -79,6 +87,7 @@ class ExperimentTrial(tune.Trainable):
         Returns:
             The curated row with ``trial`` (its id), ``state``, ``done`` and ``objective``.
         """
+        self._begin()
         row: dict[str, Any] = {}
         if self._run is not None and self._error is None:
             try:
@@ -102,11 +111,13 @@ class ExperimentTrial(tune.Trainable):
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Save the trial where a scheduler (PBT) can copy it from."""
+        self._begin()
         if self._run is not None and self._run.live:
             self._run.export(Path(checkpoint_dir))
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Continue from the checkpoint that a scheduler chose, with this trial's settings."""
+        self._begin()
         if self._run is None or not self._run.live:
             return
         try:

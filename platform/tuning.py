@@ -73,16 +73,25 @@ def run_trials(
             files = folder.trial(trial.id)
             progress.add(trial, files.status()["state"], files.rows())
         reporter = Reporter(folder, progress, stopper, mirror)
-        todo = [t for t in trials if folder.trial(t.id).status()["state"] != DONE]
+        todo = [t for t in trials if _state(folder, t) != DONE]
         with progress:
             for _ in range(PASSES):
                 _tune(folder, _arguments(folder, experiment, sweep, todo), reporter, stopper)
                 staging.refresh(folder)
                 # A process that dies while Tune hands it to another trial can take that with it.
-                todo = [t for t in todo if folder.trial(t.id).status()["state"] in _LEFT]
+                todo = [t for t in todo or _made_up(folder) if _state(folder, t) in _LEFT]
                 if not todo or stopper.requested:
                     break
         return stopper.requested
+
+
+def _state(folder: RunFolder, trial: Trial) -> str:
+    return str(folder.trial(trial.id).status()["state"])
+
+
+def _made_up(folder: RunFolder) -> list[Trial]:
+    """List the trials of a searcher that makes up its points."""
+    return [Trial.from_dict(folder.trial(name).read_trial()) for name in folder.trial_ids()]
 
 
 def _tune(

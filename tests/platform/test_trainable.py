@@ -220,6 +220,23 @@ def test_a_process_runs_one_trial_after_another(tmp_path: Path) -> None:
     assert second["train/return_mean"] > 1.5 * first["train/return_mean"] > 0
 
 
+def test_a_process_whose_trial_tune_gave_to_another_leaves_it_alone(tmp_path: Path) -> None:
+    run, (trial, other) = RunFolder(tmp_path), trials_of(fake_experiment())
+    for one in (trial, other):
+        run.trial(one.id).write_trial(one.to_dict())
+    free = ExperimentTrial({"run": str(tmp_path), "trial": other.id})
+    free.train()
+    free.reset({"run": str(tmp_path), "trial": trial.id})
+    free.train()
+    late = ExperimentTrial({"run": str(tmp_path), "trial": trial.id})  # was asked for before
+    rows = [free.train() for _ in range(9)]
+    late.stop()
+    free.stop()
+
+    assert (rows[-1]["state"], rows[-1]["env_steps"]) == ("done", 100)
+    assert run.trial(trial.id).status()["state"] == "done"
+
+
 def test_a_failure_is_a_result_and_the_process_stays_usable(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     bad, good = _trial(refuse=True), trials_of(fake_experiment())[0]
