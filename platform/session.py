@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
@@ -58,7 +59,7 @@ def ray_session(address: str | None, *, debug: bool, show_workers: bool = False)
         try:
             yield
         finally:
-            ray.shutdown()
+            _leave()
         return
     remove_leftovers()
     folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
@@ -66,8 +67,27 @@ def ray_session(address: str | None, *, debug: bool, show_workers: bool = False)
         ray.init(num_cpus=usable_cores(), include_dashboard=False, _temp_dir=folder, **common)
         yield
     finally:
-        ray.shutdown()
+        _leave()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _leave() -> None:
+    """Disconnect from Ray while no reference to an object of it can die in another thread.
+
+    Ray ends the process, without a word, if one does after the core worker is gone and before
+    ``ray.shutdown`` is over; and Python collects cycles in whatever thread allocates, such as that
+    which sends to MLflow.
+    """
+    import ray
+
+    gc.collect()
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        ray.shutdown()
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _connect(address: str, common: Mapping[str, Any]) -> None:
