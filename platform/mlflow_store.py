@@ -12,6 +12,7 @@ from typing import Any
 from expedition.platform import checkpoints
 from expedition.platform.overrides import flatten
 from expedition.platform.plan import Trial
+from expedition.platform.row_reader import RowReader
 from expedition.platform.spec import Experiment, load_resolved
 from expedition.platform.store import (
     DONE,
@@ -61,6 +62,7 @@ class Sender:
         self._experiment = load_resolved(folder.spec)
         self._parent: str | None = None
         self._experiment_id = ""
+        self._readers: dict[Path, RowReader] = {}
 
     def send(self, *, final: bool = False) -> None:
         """Send what the folder holds and MLflow does not.
@@ -138,16 +140,21 @@ class Sender:
     def _send_trial(self, files: TrialFolder) -> None:
         cursor = read_json(files.path / _FILE)
         state = files.status()["state"]
-        rows = files.rows()
+        reader = self._readers.setdefault(files.path, RowReader(files))
+        before, rows = reader.fresh()
+        there = before + len(rows)
         if cursor.get("uri") == self._uri and (
-            cursor.get("state") == state and cursor["rows_sent"] >= len(rows)
+            cursor.get("state") == state and cursor["rows_sent"] >= there
         ):
+            reader.take()
             return
         trial = Trial.from_dict(files.read_trial())
         cursor = self._child(files, trial, cursor)
-        self._log_rows(cursor["run_id"], rows[cursor["rows_sent"] :], cursor["start_ms"])
-        cursor["rows_sent"] = max(cursor["rows_sent"], len(rows))
+        unsent = rows[max(0, cursor["rows_sent"] - before) :]
+        self._log_rows(cursor["run_id"], unsent, cursor["start_ms"])
+        cursor["rows_sent"] = max(cursor["rows_sent"], there)
         write_json(files.path / _FILE, cursor)
+        reader.take()
         self._move_to(state, files, cursor)
 
     def _child(self, files: TrialFolder, trial: Trial, cursor: Mapping[str, Any]) -> dict[str, Any]:
