@@ -1,6 +1,6 @@
 """Goes on with runs in a process of its own; called by ``test_implicit_off_policy``.
 
-resume_implicit_script.py FOLDER ITERATIONS
+resume_implicit_script.py FOLDER ITERATIONS RAY_ADDRESS
 """
 
 import sys
@@ -52,7 +52,7 @@ def everything(algo: Any) -> dict[str, Any]:
 
 def main() -> None:
     folder, iterations = Path(sys.argv[1]).absolute(), int(sys.argv[2])
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(address=sys.argv[3], log_to_driver=False, logging_level="ERROR")
     for method in METHODS:
         algo = build(method)
         algo.restore_from_path(folder / method)

@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import ray
 import torch
 from resume_implicit_script import METHODS, build, everything
 
@@ -41,7 +42,8 @@ def test_a_run_resumed_in_a_new_process_equals_the_run_never_stopped(
             algo.train()
         whole[method] = flat(everything(algo))
         algo.stop()
-    subprocess.run([sys.executable, str(SCRIPT), str(tmp_path), "2"], check=True, timeout=300)
+    arguments = [str(tmp_path), "2", ray.get_runtime_context().gcs_address]
+    subprocess.run([sys.executable, str(SCRIPT), *arguments], check=True, timeout=300)
     for method, expected in whole.items():
         found = flat(torch.load(tmp_path / f"{method}.pt", weights_only=False))
         assert found.keys() == expected.keys()
