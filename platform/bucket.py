@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 from expedition.platform.errors import UserError
 from expedition.platform.places import split
@@ -22,9 +23,10 @@ from expedition.platform.store import replacing
 
 T = TypeVar("T")
 
-_PAUSES = (2.0,)  # seconds between attempts; each holds some of pyarrow's own, about 6 s in all
+_PAUSES = (2.0,)  # seconds between attempts; each holds some of pyarrow's own
 _AT_ONCE = 8  # transfers at a time
 _FRESH_S = 5.0  # stores tell times in seconds: an object this young may change unnoticed
+_CONNECT_S, _SILENCE_S, _ATTEMPTS = 3, 10, 2  # pyarrow's own would let a trial wait for minutes
 _GCS_PATIENCE = "retry_limit_seconds=10"  # it would try for a quarter of an hour
 _REASONS = {
     "NO_SUCH_BUCKET|Bucket '.*' not found|bucket does not exist": "there is no such bucket",
@@ -234,7 +236,26 @@ def _open(uri: str) -> tuple[Any, str]:
     if uri.startswith("gs:") and "retry_limit_seconds" not in uri:
         uri += f"{'&' if '?' in uri else '?'}{_GCS_PATIENCE}"
     files, root = FileSystem.from_uri(uri)
+    if uri.startswith("s3:"):
+        files = _impatient(uri, files.region)
     return files, root.rstrip("/")
+
+
+def _impatient(uri: str, region: str) -> Any:
+    """Open S3 with limits to how long it may be silent, which a URI cannot set."""
+    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
+
+    options = dict(parse_qsl(urlsplit(uri).query))
+    by_variable = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    return S3FileSystem(
+        region=region,
+        endpoint_override=options.get("endpoint_override") or by_variable,
+        scheme=options.get("scheme", "https"),
+        tls_ca_file_path=options.get("tls_ca_file_path"),
+        connect_timeout=_CONNECT_S,
+        request_timeout=_SILENCE_S,
+        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
+    )
 
 
 def _reason(error: Exception) -> tuple[str, bool]:
