@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from expedition.platform import array_names
 from expedition.platform import scores as scoring
 from expedition.platform.panels import Panel, arrange
+from expedition.platform.plot_schema import Plot
 from expedition.platform.results import Run, arrays
-from expedition.platform.schema import Plot
 from expedition.platform.style import COLOURS, DASHED, INK, QUIET
 
 Arrays = dict[str, np.ndarray]

@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from expedition.platform import array_names, statistics
 from expedition.platform import scores as scoring
 from expedition.platform.curve_plots import COLUMNS, task_panels
+from expedition.platform.plot_schema import Plot
 from expedition.platform.results import Run, arrays
-from expedition.platform.schema import Plot
 from expedition.platform.style import DASHED, INK, colours, legend, line_handle, value_axis
 
 Curve = tuple[np.ndarray, np.ndarray]

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from expedition.platform import scores as scoring
 from expedition.platform import statistics
+from expedition.platform.plot_schema import Plot
 from expedition.platform.results import Run
-from expedition.platform.schema import Plot
 from expedition.platform.spec import Experiment
 from expedition.platform.style import (
     DASHED,

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from expedition.platform import statistics
+from expedition.platform.claim_schema import Claim
 from expedition.platform.comparison import Comparison, Verdict, compare
 from expedition.platform.evidence import Evidence, rise, rise_over_tasks, steps_to_reach
 from expedition.platform.results import Run
-from expedition.platform.schema import Claim
 from expedition.platform.statistics import Interval
 from expedition.platform.store import DONE
 

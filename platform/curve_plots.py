@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from expedition.platform import scores as scoring
 from expedition.platform import statistics
+from expedition.platform.plot_schema import Plot
 from expedition.platform.results import Run
-from expedition.platform.schema import Plot
 from expedition.platform.style import DASHED, colours, legend, line_handle, steps_axis, value_axis
 
 PANEL_IN = (3.1, 2.35)  # inches: width and height of a panel

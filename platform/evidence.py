@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from expedition.platform import scores as scoring
+from expedition.platform.claim_schema import Claim
 from expedition.platform.results import Run
-from expedition.platform.schema import Claim, Metric
+from expedition.platform.schema import Metric
 
 NEVER = float("inf")  # env steps to reach a threshold that was not reached
 

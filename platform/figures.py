@@ -22,8 +22,8 @@ from expedition.platform import (
     imitation_plots,
     q_plots,
 )
+from expedition.platform.plot_schema import Plot, PlotKind
 from expedition.platform.results import Run
-from expedition.platform.schema import Plot, PlotKind
 from expedition.platform.store import replacing
 from expedition.platform.style import styled
 

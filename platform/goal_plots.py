@@ -13,8 +13,8 @@ from expedition.platform import array_names
 from expedition.platform import scores as scoring
 from expedition.platform.array_names import GOAL_EPISODES
 from expedition.platform.panels import Panel, arrange
+from expedition.platform.plot_schema import Plot
 from expedition.platform.results import Run, arrays
-from expedition.platform.schema import Plot
 from expedition.platform.style import QUIET
 
 NOT_FOUND = 100  # episodes that were made

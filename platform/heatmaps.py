@@ -13,8 +13,8 @@ from matplotlib.image import AxesImage
 from expedition.platform import array_names
 from expedition.platform import scores as scoring
 from expedition.platform.panels import Panel, arrange
+from expedition.platform.plot_schema import Plot
 from expedition.platform.results import Run, arrays
-from expedition.platform.schema import Plot
 from expedition.platform.style import QUIET, visits_colours
 
 

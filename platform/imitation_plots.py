@@ -10,8 +10,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from expedition.platform.adaptation_plots import Arrays, first_of
+from expedition.platform.plot_schema import Plot
 from expedition.platform.results import Run
-from expedition.platform.schema import Plot
 from expedition.platform.style import INK, colours
 
 EXPERT_ACTIONS, EXPERT_PATHS = "expert_actions", "expert_paths"

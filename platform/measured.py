@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from expedition.platform.array_names import GOAL_EPISODES, PREFIXES
 from expedition.platform.errors import UserError, unknown
-from expedition.platform.schema import Plot
+from expedition.platform.plot_schema import Plot
 from expedition.platform.spec import Experiment, Where
 
 if TYPE_CHECKING:

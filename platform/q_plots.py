@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from expedition.platform import array_names
 from expedition.platform.adaptation_plots import Arrays, first_of
 from expedition.platform.panels import Panel, arrange
+from expedition.platform.plot_schema import Plot
 from expedition.platform.results import Run
-from expedition.platform.schema import Plot
 from expedition.platform.style import COLOURS
 
 LEVELS = 12  # contours in a panel

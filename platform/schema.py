@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,20 +12,6 @@ from pydantic_core import PydanticCustomError
 from expedition.platform.errors import nearest
 
 Statistic = Literal["last", "last_half_mean", "mean", "max", "auc"]
-ClaimKind = Literal["order", "wins", "at_least", "at_most", "ratio", "reaches_before", "increases"]
-PlotKind = Literal[
-    "curves",
-    "bars",
-    "heatmap",
-    "array_curve",
-    "goals",
-    "paths",
-    "latents",
-    "actions",
-    "q_contours",
-    "state_actions",
-    "over_time",
-]
 Kept = Literal["replay", "optimisers"]
 Distribution = Literal["grid_search", "choice", "uniform", "loguniform", "quniform", "randint"]
 
@@ -143,171 +129,6 @@ class Metric(Strict):
     def axis_label(self) -> str:
         """What figures write on the axis."""
         return self.label or self.key
-
-
-class Plot(Strict):
-    """A figure of the report.
-
-    Attributes:
-        kind: See :data:`PlotKind`.
-        metric: Metric plotted by curves and bars.
-        metrics: Metrics that bars show side by side, instead of ``metric``.
-        by: What bars of one metric are grouped by: ``task`` (default) or ``variant``.
-        array: Coverage array, e.g. ``train/visits``, or several; ``eval/skill-*/visits`` is one a
-            skill. Goals are the array of their positions, beside which ``goal_episodes`` stands.
-        x: Neighbour of the array that gives the horizontal axis; its index when not given.
-        x_label: Horizontal axis, where it is not given by the kind.
-        y_label: Vertical axis likewise, or of bars of several metrics.
-        log: Logarithmic colours of a heatmap.
-        variants: Variants shown; all when not given.
-        title: Heading; made from the metric's label when not given.
-    """
-
-    kind: PlotKind
-    metric: str | None = None
-    metrics: tuple[str, ...] = ()
-    by: Literal["task", "variant"] = "task"
-    array: str | tuple[str, ...] | None = None
-    x: str | None = None
-    x_label: str = ""
-    y_label: str = ""
-    log: bool = False
-    variants: tuple[str, ...] | None = None
-    title: str = ""
-
-    _keys: ClassVar[Mapping[str, frozenset[str]]] = {
-        "curves": frozenset({"metric"}),
-        "bars": frozenset({"metric", "metrics", "by", "y_label"}),
-        "heatmap": frozenset({"array", "log"}),
-        "array_curve": frozenset({"array", "x", "x_label", "y_label"}),
-        "goals": frozenset({"array"}),
-        "paths": frozenset({"array"}),
-        "latents": frozenset({"array"}),
-        "actions": frozenset({"array"}),
-        "q_contours": frozenset({"array"}),
-        "state_actions": frozenset({"array", "x_label", "y_label"}),
-        "over_time": frozenset({"array", "x_label", "y_label"}),
-    }
-
-    @model_validator(mode="after")
-    def _needs(self) -> Self:
-        own = self._keys[self.kind]
-        needed = "array" if "array" in own else "metric"
-        fields = type(self).model_fields.items()
-        # Not `model_fields_set`: the file of a resolved experiment gives every default.
-        given = {name for name, of in fields if getattr(self, name) != of.default}
-        given -= {"kind", "title", "variants"}
-        problem = ""
-        if not (getattr(self, needed) or (needed == "metric" and self.metrics)):
-            problem = f"needs '{needed}'"
-        elif self.metric and self.metrics:
-            problem = "takes 'metric' or 'metrics', not both"
-        elif given - own:
-            wrong = min(given - own)
-            problem = f"takes no '{wrong}'{nearest(wrong, own)}"
-        if problem:
-            raise PydanticCustomError(
-                "plot",
-                "a plot of kind '{kind}' {problem}",
-                {"kind": self.kind, "problem": problem},
-            )
-        return self
-
-    @property
-    def arrays(self) -> tuple[str, ...]:
-        """The arrays, one or several."""
-        return (self.array,) if isinstance(self.array, str) else self.array or ()
-
-    @property
-    def all_metrics(self) -> tuple[str, ...]:
-        """The metrics, one or several."""
-        return self.metrics or ((self.metric,) if self.metric else ())
-
-
-class Claim(Strict):
-    """A sentence of the paper as a test on the results; ``docs/experiments.md`` defines each kind.
-
-    Attributes:
-        id: Short name, unique in the experiment.
-        says: The claim in words.
-        kind: See :data:`ClaimKind`.
-        metric: Name of the metric it is about.
-        variants: ``order``: best first. ``wins``: the one that wins first. ``ratio``,
-            ``reaches_before``: exactly two.
-        variant: The one variant of ``at_least``, ``at_most`` and ``increases``.
-        value: Bound of ``at_least``/``at_most``/``ratio``, threshold of ``reaches_before``, number
-            of tasks of ``wins``.
-        rank: ``wins``: among how many of the best it has to be.
-        minus: ``at_least``, ``at_most``: metric taken off, seed by seed, so that two measures of
-            one variant are compared.
-        margin: ``order``, ``increases``: by how much at least, in the metric's unit.
-        over: What ``increases`` runs along: environment steps or the tasks in their order.
-        tasks: Tasks it is judged on; all when not given.
-        paper: The paper's own words or numbers, shown beside ours.
-        paper_values: The paper's numbers by variant, shown beside ours.
-    """
-
-    id: Name
-    says: str
-    kind: ClaimKind
-    metric: str
-    variants: tuple[str, ...] = ()
-    variant: str | None = None
-    value: float | None = None
-    rank: int = Field(default=1, ge=1)
-    minus: str | None = None
-    margin: float = Field(default=0.0, ge=0)
-    over: Literal["env_steps", "tasks"] = "env_steps"
-    tasks: tuple[str, ...] | None = None
-    paper: str = ""
-    paper_values: dict[str, float] = Field(default_factory=dict)
-
-    _pairs: ClassVar[frozenset[str]] = frozenset({"ratio", "reaches_before"})
-    _single: ClassVar[frozenset[str]] = frozenset({"at_least", "at_most", "increases"})
-
-    @model_validator(mode="after")
-    def _needs(self) -> Self:
-        problem = self._problem()
-        if problem:
-            raise PydanticCustomError(
-                "claim",
-                "a claim of kind '{kind}' needs {problem}",
-                {"kind": self.kind, "problem": problem},
-            )
-        return self
-
-    def _problem(self) -> str:
-        """Name what is missing or too much for this kind, or nothing."""
-        if self.kind in self._single:
-            if self.variant is None or self.variants:
-                return "'variant' (one name) and no 'variants'"
-        elif self.variant is not None:
-            return "'variants' (a list) and no 'variant'"
-        elif self.kind in self._pairs and len(self.variants) != 2:
-            return "'variants' with exactly two names"
-        elif len(set(self.variants)) < max(2, len(self.variants)):
-            return "'variants' with two or more different names, best first"
-        return self._problem_of_numbers()
-
-    def _problem_of_numbers(self) -> str:
-        """Name the number that is missing or too much for this kind, or nothing."""
-        if self.margin and self.kind not in {"order", "increases"}:
-            return "no 'margin'"
-        if self.minus and self.kind not in {"at_least", "at_most"}:
-            return "no 'minus'"
-        if self.rank != 1 and self.kind != "wins":
-            return "no 'rank'"
-        if self.rank >= max(2, len(self.variants)):
-            return "a 'rank' below the number of its variants"
-        needs_value = self.kind in {"wins", "at_least", "at_most", "ratio", "reaches_before"}
-        if needs_value and self.value is None:
-            return "'value'"
-        return "" if needs_value or self.value is None else "no 'value'"
-
-    @property
-    def named_variants(self) -> tuple[str, ...]:
-        """Every variant the claim is about, in its order."""
-        return self.variants if self.variant is None else (self.variant,)
 
 
 def seed_list(value: object) -> object:

@@ -16,13 +16,13 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from expedition.platform import yamlfile
+from expedition.platform.claim_schema import Claim
 from expedition.platform.errors import UserError, nearest
+from expedition.platform.plot_schema import Plot
 from expedition.platform.schema import (
-    Claim,
     Config,
     Metric,
     Name,
-    Plot,
     Resources,
     Stage,
     Strict,

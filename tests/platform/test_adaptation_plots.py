@@ -15,8 +15,8 @@ from expedition.platform import results as reading
 from expedition.platform.errors import UserError
 from expedition.platform.measured import check_arrays, check_metrics
 from expedition.platform.plan import trials_of
+from expedition.platform.plot_schema import Plot
 from expedition.platform.results import Run
-from expedition.platform.schema import Plot
 from expedition.platform.store import RunFolder
 
 TASKS, EPISODES, STEPS = 6, 3, 10

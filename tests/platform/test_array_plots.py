@@ -11,8 +11,8 @@ from synthetic import DATA, experiment, write_run
 from expedition.platform import array_curves, array_names, bar_plots, figures, goal_plots, heatmaps
 from expedition.platform import results as reading
 from expedition.platform.plan import trials_of
+from expedition.platform.plot_schema import Plot
 from expedition.platform.results import Run
-from expedition.platform.schema import Plot
 from expedition.platform.store import RunFolder
 
 X_EDGES, Y_EDGES = np.linspace(1.0, 1.6, 13), np.linspace(0.34, 1.12, 17)

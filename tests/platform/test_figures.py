@@ -12,8 +12,8 @@ from matplotlib import rcParams
 from synthetic import experiment, write_run
 
 from expedition.platform import bar_plots, curve_plots, figures, heatmaps, results, style
+from expedition.platform.plot_schema import Plot
 from expedition.platform.results import Run
-from expedition.platform.schema import Plot
 
 
 @pytest.fixture(scope="module")
