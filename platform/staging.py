@@ -118,8 +118,12 @@ class StagedRun:
                 staged.fetch(there)
 
     def _forget(self) -> None:
-        """Remove the copy here of a run that is not in the store, unless it is being written."""
-        if not self._folder.path.is_dir():
+        """Remove the copy here of a run that is not in the store.
+
+        Unless it is being written, or a trial of it has not been sent: the store may be another.
+        """
+        trials = [self._folder.trial(trial_id).path for trial_id in self._folder.trial_ids()]
+        if not self._folder.path.is_dir() or any((path / OWNER).exists() for path in trials):
             return
         with locked(self._folder.path) as is_free:
             if is_free:

@@ -308,6 +308,17 @@ def test_a_row_that_is_being_written_here_is_not_replaced(store: str, trial: Tri
     run.close()
 
 
+def test_what_was_not_sent_stays_where_the_store_turns_out_to_be_empty(
+    store: str, trial: Trial
+) -> None:
+    run = TrialRun(trial, _folder(store, trial))
+    _advance(run, 50)
+    run._ownership.release()  # the process dies
+    Bucket(store).remove_folder("run")
+    staging.refresh(RunFolder(results_folder(store) / "run"))
+    assert len(_folder(store, trial).rows()) == 5
+
+
 def test_a_failed_trial_names_its_last_checkpoint_in_the_store(store: str, trial: Trial) -> None:
     failing = replace(trial, config={**trial.config, "nan_at": 50})
     run = TrialRun(failing, _folder(store, failing))
