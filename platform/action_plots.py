@@ -6,9 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from expedition.platform import array_names
-from expedition.platform.adaptation_plots import Arrays, first_of
-from expedition.platform.panels import Panel, arrange
+from expedition.platform.first_arrays import Arrays, first_by_panel
+from expedition.platform.panels import arrange
 from expedition.platform.plot_schema import Plot
 from expedition.platform.results import Run
 from expedition.platform.style import COLOURS, INK
@@ -29,17 +28,14 @@ def draw(run: Run, plot: Plot) -> Figure | None:
     Returns:
         The figure, or nothing when no trial has any action.
     """
-    experiment = run.experiment
     found = {
-        Panel(task, name, variant): content
-        for task in experiment.tasks
-        for name in array_names.expand(run, plot.arrays)
-        for variant in experiment.variants
-        if (content := first_of(run, name, task, variant)) and len(content[_own(name)])
+        panel: content
+        for panel, content in first_by_panel(run, plot).items()
+        if len(content[_own(panel.array)])
     }
     if not found:
         return None
-    figure, placed = arrange(experiment, list(found), 1.0)
+    figure, placed = arrange(run.experiment, list(found), 1.0)
     reach = max(_reach(content, _own(panel.array)) for panel, content in found.items())
     for panel, content in found.items():
         _show(placed[panel], content, _own(panel.array), reach)

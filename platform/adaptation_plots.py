@@ -9,14 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection, LineCollection
 from matplotlib.figure import Figure
 
-from expedition.platform import array_names
-from expedition.platform import scores as scoring
-from expedition.platform.panels import Panel, arrange
+from expedition.platform.first_arrays import Arrays, first_by_panel
+from expedition.platform.panels import arrange
 from expedition.platform.plot_schema import Plot
-from expedition.platform.results import Run, arrays
+from expedition.platform.results import Run
 from expedition.platform.style import COLOURS, DASHED, INK, QUIET
-
-Arrays = dict[str, np.ndarray]
 
 _STAGES = (("before", "#B6BDC6"), ("after", COLOURS[0]))
 
@@ -50,30 +47,13 @@ def draw_latents(run: Run, plot: Plot) -> Figure | None:
 
 
 def _draw(run: Run, plot: Plot, show: Callable[[Axes, str, Arrays], None]) -> Figure | None:
-    experiment = run.experiment
-    found = {
-        Panel(task, name, variant): content
-        for task in experiment.tasks
-        for name in array_names.expand(run, plot.arrays)
-        for variant in experiment.variants
-        if (content := first_of(run, name, task, variant))
-    }
+    found = first_by_panel(run, plot)
     if not found:
         return None
-    figure, placed = arrange(experiment, list(found), 1.0)
+    figure, placed = arrange(run.experiment, list(found), 1.0)
     for panel, content in found.items():
         show(placed[panel], panel.array.rpartition("/")[2], content)
     return figure
-
-
-def first_of(run: Run, name: str, task: str, variant: str) -> Arrays:
-    """Read an array and its neighbours, of the first seed of a variant that has them."""
-    trials = scoring.at_best_points(run, run.trials)
-    chosen = trials[(trials["task"] == task) & (trials["variant"] == variant)]
-    for folder in chosen["folder"]:
-        if folder and (content := arrays(run, name, folder)):
-            return content
-    return {}
 
 
 def _show_paths(axes: Axes, own: str, content: Arrays) -> None:

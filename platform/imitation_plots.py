@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from expedition.platform.adaptation_plots import Arrays, first_of
+from expedition.platform.first_arrays import Arrays, first_of
 from expedition.platform.plot_schema import Plot
 from expedition.platform.results import Run
 from expedition.platform.style import INK, colours

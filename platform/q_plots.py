@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from expedition.platform import array_names
-from expedition.platform.adaptation_plots import Arrays, first_of
-from expedition.platform.panels import Panel, arrange
+from expedition.platform.first_arrays import Arrays, first_by_panel
+from expedition.platform.panels import arrange
 from expedition.platform.plot_schema import Plot
 from expedition.platform.results import Run
 from expedition.platform.style import COLOURS
@@ -27,17 +27,10 @@ def draw(run: Run, plot: Plot) -> Figure | None:
     Returns:
         The figure, or nothing when no trial has one of the arrays.
     """
-    experiment = run.experiment
-    found = {
-        Panel(task, name, variant): content
-        for task in experiment.tasks
-        for name in array_names.expand(run, plot.arrays)
-        for variant in experiment.variants
-        if (content := first_of(run, name, task, variant))
-    }
+    found = first_by_panel(run, plot)
     if not found:
         return None
-    figure, placed = arrange(experiment, list(found), 1.0)
+    figure, placed = arrange(run.experiment, list(found), 1.0)
     for panel, content in found.items():
         axes = placed[panel]
         _show(axes, panel.array.rpartition("/")[2], content)
