@@ -1,10 +1,13 @@
-"""A small experiment with the quick method of ``plugin/``."""
+"""A small experiment with the quick method of ``plugin/``, and its trials run to their end."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from expedition.platform.plan import Trial
 from expedition.platform.spec import Experiment, build
+from expedition.platform.store import TrialFolder
+from expedition.platform.trial_run import TrialRun
 
 FAKE: dict[str, Any] = {
     "name": "test/fake",
@@ -27,3 +30,17 @@ FAKE: dict[str, Any] = {
 def fake_experiment(**changes: Any) -> Experiment:
     """An experiment with the fake method; 100 steps are 10 iterations."""
     return build({**FAKE, **changes}, ".".join)
+
+
+def rows_of(folder: TrialFolder) -> list[dict[str, Any]]:
+    """The rows of a trial without times, which differ from run to run."""
+    return [{k: v for k, v in r.items() if not k.startswith("time/")} for r in folder.rows()]
+
+
+def finish(trial: Trial, folder: TrialFolder) -> list[dict[str, Any]]:
+    """Run a trial to its end, without Tune; its rows without times."""
+    run = TrialRun(trial, folder)
+    while not run.finished:
+        run.advance()
+    run.close()
+    return rows_of(folder)

@@ -12,15 +12,14 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from fakes import fake_experiment
+from fakes import fake_experiment, finish
 from mlflow import MlflowClient
 from rich.console import Console
 
 from expedition.platform import checkpoints, manifest, tracking
-from expedition.platform.plan import Trial, trials_of
+from expedition.platform.plan import trials_of
 from expedition.platform.spec import to_yaml
 from expedition.platform.store import RunFolder, TrialFolder
 from expedition.platform.tracking import Mirror
@@ -48,18 +47,6 @@ run.close()
 """
 
 
-def _rows(folder: TrialFolder) -> list[dict[str, Any]]:
-    return [{k: v for k, v in r.items() if not k.startswith("time/")} for r in folder.rows()]
-
-
-def _finish(trial: Trial, folder: TrialFolder) -> list[dict[str, Any]]:
-    run = TrialRun(trial, folder)
-    while not run.finished:
-        run.advance()
-    run.close()
-    return _rows(folder)
-
-
 @pytest.mark.slow
 def test_a_disk_that_fills_up_keeps_the_checkpoints_and_the_run_ends_with_the_same_numbers(
     tmp_path: Path,
@@ -78,7 +65,7 @@ def test_a_disk_that_fills_up_keeps_the_checkpoints_and_the_run_ends_with_the_sa
     kept = [found for _, found in checkpoints.newest_first(folder.checkpoints)]
     assert [found.iteration for found in kept if found] == [3]
 
-    assert _finish(trial, folder) == _finish(trial, TrialFolder(tmp_path / "reference"))
+    assert finish(trial, folder) == finish(trial, TrialFolder(tmp_path / "reference"))
 
 
 @pytest.fixture

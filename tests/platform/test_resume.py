@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import fake_experiment
+from fakes import fake_experiment, rows_of
 
 from expedition.platform.plan import trials_of
 from expedition.platform.spec import Experiment, to_yaml
@@ -47,10 +47,6 @@ def _wait(what: Callable[[], bool], seconds: float = 90.0) -> None:
         time.sleep(0.05)
 
 
-def _rows(folder: TrialFolder) -> list[dict[str, Any]]:
-    return [{k: v for k, v in r.items() if not k.startswith("time/")} for r in folder.rows()]
-
-
 @pytest.fixture
 def experiment() -> Experiment:
     """Two trials of about five seconds, with a checkpoint every seven iterations."""
@@ -70,7 +66,7 @@ def expected(experiment: Experiment, tmp_path: Path) -> dict[str, list[dict[str,
         while not run.finished:
             run.advance()
         run.close()
-        rows[trial.id] = _rows(folder)
+        rows[trial.id] = rows_of(folder)
     return rows
 
 
@@ -105,6 +101,6 @@ def test_a_run_ends_with_the_same_numbers_after_a_blow(
     assert resumed.returncode == 0, said
     for trial in trials_of(experiment):
         assert run.trial(trial.id).status()["state"] == "done"
-        assert _rows(run.trial(trial.id)) == expected[trial.id]
+        assert rows_of(run.trial(trial.id)) == expected[trial.id]
     assert not run.scratch.exists()
     assert len(read_json(run.manifest)["launches"]) == 2

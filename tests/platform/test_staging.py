@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import fake_experiment
+from fakes import fake_experiment, finish, rows_of
 
 from expedition.platform import bucket as buckets
 from expedition.platform import checkpoints, manifest, results, staging
@@ -66,18 +66,6 @@ def _go_to(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     staging._staged_run.cache_clear()
 
 
-def _rows(folder: TrialFolder) -> list[dict[str, Any]]:
-    return [{k: v for k, v in r.items() if not k.startswith("time/")} for r in folder.rows()]
-
-
-def _finish(trial: Trial, folder: TrialFolder) -> list[dict[str, Any]]:
-    run = TrialRun(trial, folder)
-    while not run.finished:
-        run.advance()
-    run.close()
-    return _rows(folder)
-
-
 def _advance(run: TrialRun, env_steps: int) -> None:
     while run.env_steps < env_steps:
         run.advance()
@@ -92,7 +80,7 @@ def trial() -> Trial:
 @pytest.fixture
 def expected(trial: Trial, tmp_path: Path) -> list[dict[str, Any]]:
     """The rows of the trial in a folder, undisturbed."""
-    return _finish(trial, TrialFolder(tmp_path / "reference"))
+    return finish(trial, TrialFolder(tmp_path / "reference"))
 
 
 def _folder(store: str, trial: Trial) -> TrialFolder:
@@ -170,7 +158,7 @@ def test_a_trial_goes_on_at_another_node_and_the_first_lets_go(
     _advance(run, 100)
     run.close()
 
-    assert _rows(there) == expected
+    assert rows_of(there) == expected
     assert there.status()["state"] == "done"
     kept = Bucket(store).listing(f"run/trials/{trial.id}")
     assert {name.split("/")[1] for name in kept if name.startswith("check")} == {"000009", "000010"}
@@ -209,7 +197,7 @@ def test_an_upload_killed_anywhere_leaves_a_trial_that_ends_with_the_same_number
     assert [row["iteration"] for row in resumed.rows] == list(range(1, resumed.env_steps // 10 + 1))
     _advance(resumed, 100)
     resumed.close()
-    assert _rows(there) == expected
+    assert rows_of(there) == expected
 
 
 def test_a_store_that_is_away_costs_one_warning_and_is_sent_what_it_missed(
@@ -232,7 +220,7 @@ def test_a_store_that_is_away_costs_one_warning_and_is_sent_what_it_missed(
     staging.refresh(RunFolder(results_folder(store) / "run"))
     shutil.rmtree(results_folder(store))
     staging.refresh(RunFolder(results_folder(store) / "run"))
-    assert _rows(here) == expected
+    assert rows_of(here) == expected
     assert here.status()["state"] == "done"
 
 
@@ -248,7 +236,7 @@ def test_a_damaged_checkpoint_in_the_store_gives_way_to_the_one_before(
     assert "000006 is not readable; using the one before" in resumed.notes[0]
     _advance(resumed, 100)
     resumed.close()
-    assert _rows(_folder(store, trial)) == expected
+    assert rows_of(_folder(store, trial)) == expected
 
 
 def _launch_without_ray(store: str) -> RunFolder:
@@ -261,7 +249,7 @@ def _launch_without_ray(store: str) -> RunFolder:
     trials = plan_trials(folder, experiment, None)
     staging.send_plans(folder)
     for trial in trials:
-        _finish(trial, folder.trial(trial.id))
+        finish(trial, folder.trial(trial.id))
     manifest.end(folder, manifest.FINISHED)
     assert staging.end(folder) is None
     ownership.release()
