@@ -26,7 +26,7 @@ Sets = Annotated[
 ]
 Results = Annotated[
     Path | None,
-    typer.Option(help="Results folder; else EXPEDITION_RESULTS or ./results."),
+    typer.Option(help="Folder or s3://BUCKET/PREFIX; else EXPEDITION_RESULTS or ./results."),
 ]
 Name = Annotated[str | None, typer.Option(help="Name of the run; made from the time if not given.")]
 Resume = Annotated[
