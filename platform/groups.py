@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ray.tune.schedulers import FIFOScheduler, PopulationBasedTraining, TrialScheduler
+from ray.tune.schedulers import FIFOScheduler, PopulationBasedTraining
 from ray.tune.search import Searcher
 from ray.tune.search.sample import Float, Integer
 
@@ -20,6 +20,8 @@ from expedition.platform.plan import point_name
 if TYPE_CHECKING:
     from ray.tune.execution.tune_controller import TuneController
     from ray.tune.experiment import Trial as TuneTrial
+
+    from expedition.platform.stopping import PointStopping
 
 REPEAT_INDEX = "__trial_index__"  # which of its point's trials this is, where a point has several
 
@@ -101,22 +103,22 @@ class GroupedScheduler(FIFOScheduler):
     """One scheduler a task and variant; trials start in the order they were made.
 
     Args:
-        make: Builds the scheduler of a variant on a task; one that decides only at results.
+        make: Builds the scheduler of a variant on a task.
     """
 
-    def __init__(self, make: Callable[[str], TrialScheduler]) -> None:
+    def __init__(self, make: Callable[[str], PointStopping]) -> None:
         super().__init__()
         self._make = make
-        self._groups: dict[str, TrialScheduler] = {}
+        self._groups: dict[str, PointStopping] = {}
 
-    def group(self, config: Mapping[str, Any]) -> TrialScheduler:
+    def group(self, config: Mapping[str, Any]) -> PointStopping:
         """Give the scheduler of the trials that a configuration may be compared with."""
         name = comparable(config)
         if name not in self._groups:
             self._groups[name] = self._make(name.split("/")[1])
         return self._groups[name]
 
-    def _of(self, trial: TuneTrial) -> TrialScheduler:
+    def _of(self, trial: TuneTrial) -> PointStopping:
         return self.group(trial.config)
 
     def on_trial_add(self, tune_controller: TuneController, trial: TuneTrial) -> None:

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from expedition.platform.groups import point_of
 from expedition.platform.objective import Objective
 from expedition.platform.plan import Trial
-from expedition.platform.statistics import iqm
-
-if TYPE_CHECKING:
-    from ray.tune.execution.tune_controller import TuneController
-    from ray.tune.experiment import Trial as TuneTrial
+from expedition.platform.stopping import PointStopping, over_seeds
 
 
-class Halving(FIFOScheduler):
+class Halving(PointStopping):
     """ASHA over points: at every rung the best of them go on, one in `factor`.
 
     A rung holds one value a point, the interquartile mean over its seeds that have come so far.
@@ -39,9 +34,7 @@ class Halving(FIFOScheduler):
     """
 
     def __init__(self, *, metric: str, mode: str, grace: int, budget: int, factor: int) -> None:
-        super().__init__()
-        self._metric = metric
-        self._sign = 1.0 if mode == "max" else -1.0
+        super().__init__(metric=metric, mode=mode)
         self._factor = factor
         rungs = []
         while grace < budget:
@@ -52,56 +45,25 @@ class Halving(FIFOScheduler):
             rung: defaultdict(dict) for rung in self._rungs
         }
 
-    def on_trial_result(
-        self, tune_controller: TuneController, trial: TuneTrial, result: dict[str, Any]
-    ) -> str:
-        """Stop a trial at a rung that its point does not pass."""
-        return TrialScheduler.CONTINUE if self._passes(trial, result) else TrialScheduler.STOP
-
-    def on_trial_complete(
-        self, tune_controller: TuneController, trial: TuneTrial, result: dict[str, Any]
-    ) -> None:
-        """Let a trial count that ended before its first result could be judged."""
-        self._passes(trial, result)
-
-    def _passes(self, trial: TuneTrial, result: Mapping[str, Any]) -> bool:
-        if self._metric not in result or "env_steps" not in result:
-            return True  # a trial that failed at its start
-        point, seed = point_of(trial.config)
-        return self.record(point, seed, int(result["env_steps"]), float(result[self._metric]))
-
     def record(self, point: str, seed: str, env_steps: int, value: float) -> bool:
-        """Take in how good a seed of a point is.
+        """Take in how good a seed of a point is; only its first value at a rung is judged.
 
-        Args:
-            point: The point.
-            seed: Which of its trials.
-            env_steps: Environment steps of the trial so far.
-            value: Its objective, infinite where there is none yet.
-
-        Returns:
-            Whether the trial may go on; only the first value at a rung is judged.
+        See `PointStopping.record`.
         """
         rung = next((rung for rung in self._rungs if env_steps >= rung), None)
         if rung is None or seed in self._values[rung][point]:
             return True
         at_rung = self._values[rung]
         at_rung[point][seed] = self._sign * value
-        others = [_iqm(seeds) for other, seeds in at_rung.items() if other != point]
+        others = [_worth(seeds) for other, seeds in at_rung.items() if other != point]
         if not others:
             return True
         with np.errstate(invalid="ignore"):  # between infinities: no cutoff, and all go on
             cutoff = np.percentile(others, 100 * (1 - 1 / self._factor))
-        return not _iqm(at_rung[point]) < cutoff
+        return not _worth(at_rung[point]) < cutoff
 
     def recall(self, trial: Trial, rows: Sequence[Mapping[str, Any]], objective: Objective) -> None:
-        """Take in a trial of an earlier launch: without it, a resumed sweep would stop nothing.
-
-        Args:
-            trial: The trial.
-            rows: Its curated rows.
-            objective: What it is judged by.
-        """
+        """Take in a trial of an earlier launch; see `PointStopping.recall`."""
         point, seed = point_of({"trial": trial.id})
         for rung in reversed(self._rungs):
             made = next((k for k, row in enumerate(rows) if row["env_steps"] >= rung), None)
@@ -110,5 +72,5 @@ class Halving(FIFOScheduler):
                 self.record(point, seed, until[-1]["env_steps"], objective.of(until))
 
 
-def _iqm(seeds: Mapping[str, float]) -> float:
-    return iqm(np.array(list(seeds.values())))
+def _worth(seeds: Mapping[str, float]) -> float:
+    return over_seeds(list(seeds.values()))

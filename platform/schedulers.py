@@ -8,26 +8,26 @@ trials of the same variant and task.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from ray import tune
-from ray.tune.schedulers import (
-    MedianStoppingRule,
-    TrialScheduler,
-)
+from ray.tune.schedulers import TrialScheduler
 from ray.tune.search.sample import Domain
 
 from expedition.algorithms.registry import config_class
 from expedition.platform.errors import UserError, unknown
 from expedition.platform.groups import GroupedScheduler, Population
 from expedition.platform.halving import Halving
+from expedition.platform.median import MedianRule
 from expedition.platform.objective import Objective
 from expedition.platform.plan import Trial, trials_of
 from expedition.platform.schema import Metric
 from expedition.platform.spec import Experiment
+from expedition.platform.stopping import PointStopping
 from expedition.platform.store import RunFolder
 from expedition.platform.trainable import OBJECTIVE
 
@@ -37,7 +37,7 @@ SCHEDULERS = ("none", "asha", "median", "pbt")
 _LISTS = ("grid_search", "choice")
 ASHA_FACTOR = 3  # keep the best third at a ninth and at a third of the budget
 MEDIAN_GRACE = 0.2  # of the budget before a trial may be stopped
-MEDIAN_TRIALS = 3  # finished or running trials before a median means something
+MEDIAN_POINTS = 3  # others that must have come as far before a median means something
 PBT_INTERVALS = 10  # times in a budget that the worse quarter copies the better
 
 
@@ -247,13 +247,12 @@ def scheduler_of(sweep: Sweep, experiment: Experiment, folder: RunFolder) -> Tri
             hyperparam_mutations={"search": _mutations(experiment.search)},
             log_config=False,
         )
-    if sweep.scheduler == "median":
-        return GroupedScheduler(lambda variant: _median(sweep, experiment.budget_of(variant)))
-    scheduler = GroupedScheduler(lambda variant: _halving(sweep, experiment.budget_of(variant)))
+    make = _median if sweep.scheduler == "median" else _halving
+    scheduler = GroupedScheduler(lambda variant: make(sweep, experiment.budget_of(variant)))
     for trial_id in folder.trial_ids():
         trial = Trial.from_dict(folder.trial(trial_id).read_trial())
-        halving = scheduler.group({"trial": trial.id})
-        halving.recall(trial, folder.trial(trial_id).rows(), sweep.objective)
+        stopping = scheduler.group({"trial": trial.id})
+        stopping.recall(trial, folder.trial(trial_id).rows(), sweep.objective)
     return scheduler
 
 
@@ -263,7 +262,7 @@ def _mutations(space: Mapping[str, Mapping[str, Any]]) -> dict[str, Domain | lis
     return {name: lists.get(name, domain) for name, domain in tune_domains(space).items()}
 
 
-def _halving(sweep: Sweep, budget: int) -> Halving:
+def _halving(sweep: Sweep, budget: int) -> PointStopping:
     return Halving(
         metric=OBJECTIVE,
         mode=sweep.objective.mode,
@@ -273,12 +272,10 @@ def _halving(sweep: Sweep, budget: int) -> Halving:
     )
 
 
-def _median(sweep: Sweep, budget: int) -> TrialScheduler:
-    return MedianStoppingRule(
-        time_attr="env_steps",
+def _median(sweep: Sweep, budget: int) -> PointStopping:
+    return MedianRule(
         metric=OBJECTIVE,
         mode=sweep.objective.mode,
-        grace_period=budget * MEDIAN_GRACE,
-        min_samples_required=MEDIAN_TRIALS,
-        hard_stop=True,
+        grace=math.ceil(budget * MEDIAN_GRACE),
+        least=MEDIAN_POINTS,
     )
