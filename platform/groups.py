@@ -70,15 +70,20 @@ class GroupedSearcher(Searcher):
         self._suggested = dict.fromkeys(searchers, 0)
         self._group: dict[str, str] = {}
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        """Suggest a configuration for the variant that has had the fewest."""
-        group = min(self._suggested, key=self._suggested.__getitem__)
-        config = self._searchers[group].suggest(trial_id)
-        if not isinstance(config, dict):
-            return config
-        self._suggested[group] += 1
-        self._group[trial_id] = group
-        return {**config, "group": group}
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Suggest a configuration for the variant that has had the fewest, and has more."""
+        while self._suggested:
+            group = min(self._suggested, key=self._suggested.__getitem__)
+            config = self._searchers[group].suggest(trial_id)
+            if config == Searcher.FINISHED:
+                del self._suggested[group]
+                continue
+            if not isinstance(config, dict):
+                return config
+            self._suggested[group] += 1
+            self._group[trial_id] = group
+            return {**config, "group": group}
+        return Searcher.FINISHED
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Pass a result on."""

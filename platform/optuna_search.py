@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +14,14 @@ from ray.tune.search import Searcher
 from expedition.platform.errors import UserError
 from expedition.platform.groups import REPEAT_INDEX, GroupedSearcher
 from expedition.platform.objective import Objective
-from expedition.platform.plan import Trial
+from expedition.platform.plan import Trial, point_name
 from expedition.platform.schedulers import Sweep, tune_domains
 from expedition.platform.scores import point_score
 from expedition.platform.spec import Experiment
 from expedition.platform.store import DONE, FAILED, RunFolder
 from expedition.platform.trainable import OBJECTIVE
+
+_ATTEMPTS = 100  # suggestions in a row that may be old
 
 
 @dataclass
@@ -62,6 +64,55 @@ def known_points(folder: RunFolder, objective: Objective, repeats: int) -> dict[
     return known
 
 
+class NewPoints(Searcher):
+    """Gives out no point twice: two trials of one point would write into one folder.
+
+    What the study suggests again is taken back, and it is asked for another. A space in which it
+    finds no other is exhausted: the sweep has fewer points than samples.
+
+    Args:
+        study: The searcher of points.
+        given: Names of points that an earlier launch has finished.
+    """
+
+    def __init__(self, study: Searcher, given: Iterable[str] = ()) -> None:
+        super().__init__(metric=study.metric, mode=study.mode)
+        self._study = study
+        self._given = set(given)
+        self._asked: dict[str, str] = {}  # trial -> the study's name for it
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Suggest a point that is new."""
+        for attempt in range(_ATTEMPTS):
+            asked = f"{trial_id}/{attempt}"
+            values = self._study.suggest(asked)
+            if not isinstance(values, dict):
+                return values
+            name = point_name(values["search"])
+            if name not in self._given:
+                self._given.add(name)
+                self._asked[trial_id] = asked
+                return values
+            self._study.on_trial_complete(asked, error=True)
+        return Searcher.FINISHED
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Pass a result on."""
+        self._study.on_trial_result(self._asked[trial_id], result)
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Pass the end of a trial on."""
+        self._study.on_trial_complete(self._asked[trial_id], result=result, error=error)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Save nothing: a resumed sweep tells its studies what the run folder holds."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Restore nothing (see `save`)."""
+
+
 class PointSearcher(Searcher):
     """Gives each point of a study to all its trials and tells the study their `point_score`.
 
@@ -82,7 +133,7 @@ class PointSearcher(Searcher):
         self._place: dict[str, tuple[str, int]] = {}
         self._scores: defaultdict[str, dict[int, float]] = defaultdict(dict)
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Suggest the point that is being given out, or a new one after its last trial."""
         if self._next == 0:
             values = self._study.suggest(trial_id)
@@ -164,7 +215,8 @@ def _study(sweep: Sweep, experiment: Experiment, known: Known, tasks: Sequence[s
     )
     for values, score in known.scored:
         search.add_evaluated_point(_flat(values), score, error=not math.isfinite(score))
-    return PointSearcher(search, tasks) if len(tasks) > 1 else search
+    study = NewPoints(search, [point_name(values) for values, _ in known.scored])
+    return PointSearcher(study, tasks) if len(tasks) > 1 else study
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:

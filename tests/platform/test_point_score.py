@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 from ray.tune.search import Searcher
+from ray.tune.search.optuna import OptunaSearch
 
-from expedition.platform.groups import REPEAT_INDEX
-from expedition.platform.optuna_search import PointSearcher
+from expedition.platform.groups import REPEAT_INDEX, GroupedSearcher
+from expedition.platform.optuna_search import NewPoints, PointSearcher
+from expedition.platform.plan import point_name
+from expedition.platform.schedulers import tune_domains
 from expedition.platform.scores import point_score
 
 
@@ -80,3 +83,26 @@ def test_points_given_out_do_not_share_their_values() -> None:
     assert second is not None
     first["search"]["gain"] = 7
     assert second["search"]["gain"] == 0
+
+
+def test_no_point_is_given_out_twice_and_a_variant_without_new_ones_leaves_the_others() -> None:
+    space = {"search": tune_domains({"gain": {"choice": [1, 2, 3]}})}
+    study = OptunaSearch(
+        OptunaSearch.convert_search_space(space), metric="objective", mode="max", seed=0
+    )
+    small = NewPoints(study, [point_name({"gain": 3})])
+    searcher = GroupedSearcher({"small": small, "large": _Study()})
+
+    given = [searcher.suggest(f"t{k}") for k in range(6)]
+    values = {
+        group: [g["search"]["gain"] for g in given if isinstance(g, dict) and g["group"] == group]
+        for group in ("small", "large")
+    }
+    assert sorted(values["small"]) == [1, 2]
+    assert values["large"] == [0, 1, 2, 3]
+    for k in range(6):
+        searcher.on_trial_complete(f"t{k}", {"objective": float(k)})
+    told = [trial.value for trial in study._ot_study.trials if trial.state.name == "COMPLETE"]
+    assert len(told) == 2
+    alone = GroupedSearcher({"small": small})
+    assert alone.suggest("more") == Searcher.FINISHED
