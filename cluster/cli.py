@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from expedition.cluster import old_logs
 from expedition.platform import places
 from expedition.platform.cli import options as opt
 from expedition.platform.errors import UserError
@@ -49,13 +50,18 @@ def up(
     port: Annotated[
         int | None, typer.Option(min=1024, help="Port of the dashboard; a free one if not given.")
     ] = None,
+    keep_logs: Annotated[
+        int, typer.Option(min=0, help="Log files of ended processes that stay on each node.")
+    ] = old_logs.KEPT,
 ) -> None:
     """Start a cluster: a head and workers, reachable from this machine only."""
     from expedition.cluster import local, state
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what has started is ended
     planned = state.plan_nodes(nodes, _numbers(cpus))
-    started = local.up(planned, object_store_mib=object_store, dashboard_port=port)
+    started = local.up(
+        planned, object_store_mib=object_store, dashboard_port=port, kept_logs=keep_logs
+    )
     typer.echo(
         f"{len(started.nodes)} nodes with {started.cpus} CPUs at {started.address}\n"
         "  expedition submit -- run smm/fig2c     run an experiment on it\n"

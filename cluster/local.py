@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from expedition.cluster import loopback, processes, state
+from expedition.cluster import loopback, old_logs, processes, state
 from expedition.cluster.dashboard import Dashboard, connect
 from expedition.cluster.state import Cluster, Node
 from expedition.platform.errors import UserError
@@ -24,6 +24,12 @@ _START_S = 120.0  # of one node
 _READY_S = 60.0  # from the last node's start until all are known to the head
 _POLL_S = 0.25
 _MIB = 2**20
+# What the head remembers of what has ended, by default 100,000 of each: hundreds of MiB.
+_BOUNDS = {
+    "RAY_task_events_max_num_task_in_gcs": "2000",
+    "RAY_maximum_gcs_destroyed_actor_cached_count": "1000",
+    "RAY_maximum_gcs_dead_worker_cached_count": "1000",
+}
 
 
 @dataclass(frozen=True)
@@ -43,13 +49,20 @@ class NodeStatus:
     processes: int
 
 
-def up(nodes: Sequence[Node], *, object_store_mib: int, dashboard_port: int | None) -> Cluster:
+def up(
+    nodes: Sequence[Node],
+    *,
+    object_store_mib: int,
+    dashboard_port: int | None,
+    kept_logs: int = old_logs.KEPT,
+) -> Cluster:
     """Start a cluster, and leave nothing behind if that fails.
 
     Args:
         nodes: The nodes, the head first.
         object_store_mib: Shared memory of each node's object store, in MiB.
         dashboard_port: Port of the dashboard; any free one when not given.
+        kept_logs: Log files of ended processes that stay on each node.
 
     Returns:
         The cluster, all of whose nodes are up.
@@ -67,7 +80,9 @@ def up(nodes: Sequence[Node], *, object_store_mib: int, dashboard_port: int | No
             _clear(earlier)  # of a machine that was switched off
         cluster = _plan(nodes, dashboard_port)
         try:
-            return _start(cluster, object_store_mib)
+            cluster = _start(cluster, object_store_mib)
+            old_logs.start(cluster.scratch, kept_logs, _environment_of_nodes(cluster))
+            return cluster
         except BaseException:
             _clear(state.load() or cluster)
             raise
@@ -221,6 +236,7 @@ def _environment_of_nodes(cluster: Cluster) -> dict[str, str]:
     # Ray calls `pip`, and jobs call `python`: those of the environment this runs in.
     path = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", "")])
     return {
+        **_BOUNDS,
         **inherited,
         "PATH": path,
         processes.MARKER: cluster.key,

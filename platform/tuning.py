@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import shutil
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
@@ -99,9 +103,9 @@ def _tune(
 ) -> None:
     reporter.expect(arguments.pop("expected"))
     arguments = {"storage_path": str(folder.scratch), **arguments}
-    tune.run(
+    ended = tune.run(
         ExperimentTrial,
-        name="tune",
+        name=f"tune-{uuid.uuid4().hex[:8]}",  # a launch of the same second has a folder of its own
         reuse_actors=True,
         callbacks=[reporter, ClusterWatch()],
         stop=stopper,
@@ -112,7 +116,16 @@ def _tune(
         trial_dirname_creator=lambda trial: trial.trial_id,
         **arguments,
     )
+    _remove_copies(ended.trials)
     folder.remove_scratch()
+
+
+def _remove_copies(trials: Iterable[Any]) -> None:
+    """Remove the copies of its state that Tune leaves on this node until the cluster ends."""
+    for place in {Path(trial.storage.experiment_driver_staging_path).parent for trial in trials}:
+        shutil.rmtree(place, ignore_errors=True)
+        with contextlib.suppress(OSError):  # of another launch
+            place.parent.rmdir()
 
 
 def living_nodes() -> list[dict[str, float]]:

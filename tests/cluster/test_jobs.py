@@ -15,7 +15,7 @@ import pytest
 from mlflow import MlflowClient
 from quick_spec import PLUGIN, rows_of, undisturbed, wait_for, write_spec
 
-from expedition.cluster import local, processes, state, submission, wheel
+from expedition.cluster import local, old_logs, processes, state, submission, wheel
 from expedition.cluster.dashboard import Dashboard, connect
 from expedition.cluster.request import Request, read
 from expedition.cluster.state import Cluster, plan_nodes
@@ -92,6 +92,17 @@ def test_a_node_listens_on_the_loopback_alone(cluster: Cluster) -> None:
     listening = [line for name in ("tcp", "tcp6") for line in _listeners(pids, name)]
     assert len(listening) > 10
     assert set(listening) <= {"0100007F", "0000000000000000FFFF00000100007F"}
+
+
+def test_what_has_ended_is_forgotten_by_head_and_disk(cluster: Cluster) -> None:
+    started = {
+        pid: Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+        for pid in processes.members(cluster)
+    }
+    assert sum(old_logs.__name__ in words for words in started.values()) == 1
+    (head,) = (pid for pid, words in started.items() if "gcs_server" in words.split("\0")[0])
+    variables = Path(f"/proc/{head}/environ").read_text(errors="replace").split("\0")
+    assert "RAY_task_events_max_num_task_in_gcs=2000" in variables
 
 
 def _listeners(pids: list[int], table: str) -> list[str]:

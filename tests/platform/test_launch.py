@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 from fakes import fake_experiment
 from rich.console import Console
 
@@ -62,6 +63,11 @@ def test_a_launch_leaves_a_complete_run_folder(
     assert read_json(folder.manifest)["status"] == "finished"
     assert not folder.scratch.exists()
     assert (folder.path / "results.parquet").exists()
+
+
+def test_tune_leaves_nothing_in_the_temporary_folder(finished: tuple[RunFolder, str]) -> None:
+    artifacts = Path(ray._private.worker._global_node.get_session_dir_path()) / "artifacts"
+    assert list(artifacts.iterdir()) == []
 
 
 def test_the_seed_and_nothing_else_decides_the_numbers(finished: tuple[RunFolder, str]) -> None:
