@@ -86,11 +86,15 @@ class ActorPool:
         else:
             self._local = [build(index) for index in range(members)]
 
-    def run(self, requests: Sequence[Any]) -> list[Any]:
+    def run(
+        self, requests: Sequence[Any], meanwhile: Callable[[], None] | None = None
+    ) -> list[Any]:
         """One round of every member, with a barrier at its end.
 
         Args:
             requests: One a member.
+            meanwhile: What this process does while the actors are at work; it must not touch what
+                the members do.
 
         Returns:
             Results in the order of the members.
@@ -100,6 +104,8 @@ class ActorPool:
         """
         for index, request in enumerate(requests):
             self.submit(index, request)
+        if meanwhile:
+            meanwhile()
         results: list[Any] = [None] * self.members
         for _member in requests:
             index, result = self.wait()

@@ -45,6 +45,7 @@ class MixtureLearner(OffPolicyLearner):
             states, skills = self.pool.sample(self.config.train_batch_size)
             batch = {"states": states.to(self._device), "skills": skills.to(self._device)}
             self._means.add(self._step(batch))
+            self.updates += 1
 
     def gradient_step(self, batch: Batch) -> dict[str, Tensor]:
         """One step on the cross-entropy, which estimates H[z|s]."""

@@ -24,9 +24,10 @@ class SplitSMM(SMM):
     """SM4's components as members of a pool.
 
     A round: every component gets the newest discriminator, collects its share of the round's
-    environment steps and learns; then the discriminator learns from the states that came back.
-    Only states and weights travel, never gradients. Components use a d that is one round old;
-    with ``max_staleness`` they do not wait for each other and may run so many rounds ahead.
+    environment steps and learns; meanwhile the discriminator learns from the states of the round
+    before. Only states and weights travel, never gradients. Components use a d that has seen
+    all but the last two rounds when theirs ends; with ``max_staleness`` they do not wait for each
+    other and may run so many rounds ahead.
     Source: app. B.1 names the scheme; the paper does not use it.
     """
 
@@ -74,9 +75,8 @@ class SplitSMM(SMM):
             self._asynchronous_round()
         else:
             requests = [self._request(z) for z in range(self.config.num_skills)]
-            for z, result in enumerate(self.pool.run(requests)):
+            for z, result in enumerate(self.pool.run(requests, meanwhile=self._learn)):
                 self._take_in(z, result)
-            self._learn()
         self.mixture.load_policies([result.policy for result in self._results if result])
         if self.history.size and (self.iteration + 1) % self.config.historical_every == 0:
             self.history.add(self.policy_state())
@@ -145,15 +145,14 @@ class SplitSMM(SMM):
         self._results[z] = result
         self._fresh.append(result)
         self.mixture.take_in(z, result.transitions["obs"])
-        self._version += 1
+        results = [result for result in self._results if result]
+        self.env_steps = sum(result.env_steps for result in results)
+        self.updates = sum(result.updates for result in results)
 
     def _learn(self) -> None:
         """Make the discriminator's steps: as many as all components together made of theirs."""
-        results = [result for result in self._results if result]
-        self.env_steps = sum(result.env_steps for result in results)
-        due = sum(result.updates for result in results)
-        self.mixture.learn(due - self.updates)
-        self.updates = due
+        self.mixture.learn(self.updates - self.mixture.updates)
+        self._version = sum(self._finished)
 
     def _drain(self) -> None:
         """Finish the rounds that are under way, so that a checkpoint holds them whole."""
@@ -164,7 +163,7 @@ class SplitSMM(SMM):
     def _report(self) -> None:
         means = self._means([result.statistics for result in self._fresh])
         means |= self.mixture.pop_statistics()
-        ages = [self._version - result.version for result in self._fresh]
+        ages = [sum(self._finished) - result.version for result in self._fresh]
         means["staleness"] = max(ages) / self.config.num_skills  # rounds of all components
         means["pool_revivals"] = float(self.pool.revivals)
         self.metrics.log_dict(means, key=(LEARNER_RESULTS, DEFAULT_MODULE_ID), window=1)

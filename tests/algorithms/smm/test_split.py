@@ -101,6 +101,22 @@ def test_any_number_of_components_spends_the_same_budget(skills: int, small_ray:
     assert max(shares) - min(shares) <= 1
 
 
+def test_d_learns_from_the_rounds_before_while_the_components_are_at_work(small_ray: None):
+    algo = config(component_actors=2).build_algo()
+    staleness, steps, before = [], [], algo.mixture.discriminator_state()
+    for _iteration in range(3):
+        owed = algo.updates
+        result = algo.train()
+        staleness.append(result["learners"]["default_policy"]["staleness"])
+        steps.append((algo.mixture.updates, owed))
+        if algo.iteration == 1:
+            assert_equal(algo.mixture.discriminator_state(), before)  # there was nothing to see
+    assert staleness == [1, 2, 2]  # rounds; the first d has seen none of one
+    assert all(made == owed for made, owed in steps)
+    assert steps[-1][0] > 0
+    algo.stop()
+
+
 def test_components_that_do_not_wait_stay_within_the_bound(small_ray: None):
     algo = config(component_actors=2, max_staleness=2).build_algo()
     gaps = []
