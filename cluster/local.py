@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +25,12 @@ _READY_S = 60.0  # from the last node's start until all are known to the head
 _POLL_S = 0.25
 _MIB = 2**20
 # What the head remembers of what has ended, by default 100,000 of each: hundreds of MiB.
-_BOUNDS = {
+BOUNDS: Mapping[str, str] = {
     "RAY_task_events_max_num_task_in_gcs": "2000",
     "RAY_maximum_gcs_destroyed_actor_cached_count": "1000",
     "RAY_maximum_gcs_dead_worker_cached_count": "1000",
+    # Unpacked code of earlier jobs, by default 10 GB on each node.
+    "RAY_RUNTIME_ENV_PY_MODULES_CACHE_SIZE_GB": "1",
 }
 
 
@@ -236,7 +238,7 @@ def _environment_of_nodes(cluster: Cluster) -> dict[str, str]:
     # Ray calls `pip`, and jobs call `python`: those of the environment this runs in.
     path = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", "")])
     return {
-        **_BOUNDS,
+        **BOUNDS,
         **inherited,
         "PATH": path,
         processes.MARKER: cluster.key,

@@ -15,6 +15,7 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.scripts import symmetric_run
 from ray.scripts.scripts import cli as ray_cli
 
+from expedition.cluster import local
 from expedition.platform import catalog
 from expedition.platform.cli.app import app
 from expedition.platform.resolve import Choices
@@ -267,6 +268,14 @@ def test_the_image_pins_what_the_constraints_pin():
     installs = re.findall(r"pip install [^\n]*(?:\\\n[^\n]*)*", text)
     assert len(installs) == 3
     assert all("-c /src/constraints.txt" in line for line in installs[1:])
+
+
+def test_the_image_bounds_what_the_local_cluster_bounds():
+    set_by_image = dict(re.findall(r"\b(RAY_\w+)=(\d+)", DOCKERFILE.read_text()))
+    assert {name: int(value) for name, value in set_by_image.items() if name in local.BOUNDS} == {
+        **{name: int(value) for name, value in local.BOUNDS.items()},
+        "RAY_task_events_max_num_task_in_gcs": 10_000,
+    }
 
 
 def test_the_image_holds_the_whole_package():
