@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -27,10 +28,14 @@ _PAUSES = (2.0,)  # seconds between attempts; each holds some of pyarrow's own
 _AT_ONCE = 8  # transfers at a time
 _FRESH_S = 5.0  # stores tell times in seconds: an object this young may change unnoticed
 _CONNECT_S, _SILENCE_S, _ATTEMPTS = 3, 10, 2  # pyarrow's own would let a trial wait for minutes
-_GCS_PATIENCE = "retry_limit_seconds=10"  # it would try for a quarter of an hour
+_GOOGLE_PATIENCE_S = 10.0  # pyarrow would try for a quarter of an hour
 _REASONS = {
     "NO_SUCH_BUCKET|Bucket '.*' not found|bucket does not exist": "there is no such bucket",
-    "ACCESS_DENIED|FORBIDDEN|INVALID_ACCESS_KEY|SIGNATURE|HTTP 40[13]|PERMISSION": "access denied",
+    "create a OAuth2 access token": "no credentials for it are found",
+    "ACCESS_DENIED|FORBIDDEN|INVALID_ACCESS_KEY|SIGNATURE|HTTP 40[13]|PERMISSION|UNAUTHENTICATED": (
+        "access denied"
+    ),
+    "DEADLINE_EXCEEDED": "it does not answer",  # Google's client has waited for two minutes
     "NETWORK_CONNECTION|[Cc]ould ?n[o']t (connect|resolve)": "it cannot be reached",
 }
 
@@ -93,6 +98,8 @@ class Bucket:
         """List the first parts of all keys."""
         from pyarrow.fs import FileSelector, FileType
 
+        if self.uri.startswith("gs:"):  # where pyarrow sees only folders that it has made itself
+            return sorted({name.partition("/")[0] for name in self.listing("") if "/" in name})
         selector = FileSelector(self._root, allow_not_found=True)
         found = self._tried(lambda: self._files.get_file_info(selector))
         return [info.base_name for info in found if info.type == FileType.Directory]
@@ -116,7 +123,10 @@ class Bucket:
             with self._files.open_output_stream(self._path(key)) as stream:
                 stream.write(content)
 
-        self._tried(attempt)
+        try:
+            self._tried(attempt)
+        except FileNotFoundError as error:  # what Google says
+            raise BucketError(f"cannot use {self.uri}: there is no such bucket") from error
 
     def upload(self, files: Iterable[tuple[Path, str]]) -> None:
         """Copy files to keys, in any order.
@@ -155,7 +165,8 @@ class Bucket:
 
     def remove_folder(self, key: str) -> None:
         """Remove all objects below a key."""
-        self.remove([f"{key}/{name}" for name in self.listing(key)])
+        path = self._path(key)
+        self._tried(lambda: self._files.delete_dir_contents(path, missing_dir_ok=True))
 
     def storage(self, key: str) -> tuple[str, Any]:
         """Give a key as Ray's Tune wants its storage: path and file system."""
@@ -181,7 +192,7 @@ class Bucket:
         )
 
     def _path(self, key: str) -> str:
-        return f"{self._root}/{key}"
+        return f"{self._root}/{key}".rstrip("/")
 
     def _each(self, transfer: Callable[..., None], items: Iterable[tuple[Any, ...]]) -> None:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -233,12 +244,24 @@ def _bucket(uri: str) -> Bucket:
 def _open(uri: str) -> tuple[Any, str]:
     from pyarrow.fs import FileSystem
 
-    if uri.startswith("gs:") and "retry_limit_seconds" not in uri:
-        uri += f"{'&' if '?' in uri else '?'}{_GCS_PATIENCE}"
     files, root = FileSystem.from_uri(uri)
-    if uri.startswith("s3:"):
-        files = _impatient(uri, files.region)
+    files = _impatient(uri, files.region) if uri.startswith("s3:") else _google(uri)
     return files, root.rstrip("/")
+
+
+def _google(uri: str) -> Any:
+    """Open Google's store with a limit to how long it may be away."""
+    from pyarrow.fs import GcsFileSystem
+
+    options = dict(parse_qsl(urlsplit(uri).query))
+    scheme = options.get("scheme", "https")
+    patience = float(options.get("retry_limit_seconds", _GOOGLE_PATIENCE_S))
+    return GcsFileSystem(
+        anonymous=scheme == "http",  # an emulator: credentials are sent over https alone
+        endpoint_override=options.get("endpoint_override"),
+        scheme=scheme,
+        retry_time_limit=timedelta(seconds=patience),
+    )
 
 
 def _impatient(uri: str, region: str) -> Any:

@@ -12,6 +12,7 @@ another. The exit status is 1 when one failed. It takes about a quarter of an ho
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
 import tempfile
@@ -38,7 +39,9 @@ KINDS: dict[str, list[str]] = {
     "optuna": ["--searcher", "optuna", "--samples", "3", "--seeds", "2"],
 }
 
-GOALS, RING, WALK = (f"expedition/{name}-v0" for name in ("PointGoals", "Ring", "Imitation1D"))
+GOALS, HALLS, RING, WALK = (
+    f"expedition/{name}-v0" for name in ("PointGoals", "Navigation", "Ring", "Imitation1D")
+)
 OFF_POLICY = {
     "iteration_steps": 20, "warmup_steps": 10, "train_batch_size": 8, "replay_capacity": 200,
 }  # fmt: skip
@@ -55,16 +58,18 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "cem": (GOALS, {"population": 5}, {"elite_fraction": {"choice": [0.2, 0.4, 0.6]}}),
     "clone": (WALK, SHOWN, {"lr": RATES}),
     "ddpg": (GOALS, {**OFF_POLICY, "fragment_steps": 20}, {"q_lr": RATES, "tau": SHARES}),
+    "diayn": (HALLS, OFF_POLICY, {"policy_lr": RATES, "intrinsic_coeff": SHARES}),
     "gan_imitation": (WALK, SHOWN, {"policy_lr": RATES}),
     "latent_space": (RING, META, {"gamma": SHARES, "max_kl": RATES}),
     "maesn": (RING, META, {"gamma": SHARES, "kl_weight": RATES}),
     "maml": (RING, META, {"gamma": SHARES, "max_kl": RATES}),
     "nfp": (GOALS, PPO, {"lr": RATES, "clip_param": {"choice": [0.1, 0.2, 0.3]}}),
     "ppo": (GOALS, PPO, {"lr": RATES, "clip_param": {"choice": [0.1, 0.2, 0.3]}}),
+    "pseudocount": (HALLS, OFF_POLICY, {"policy_lr": RATES, "intrinsic_coeff": SHARES}),
     "random": (GOALS, OFF_POLICY, {"reward_scale": SHARES}),  # nothing that would change it
     "reinforce": (GOALS, {"batch_steps": 100}, {"policy_lr": RATES, "gamma": SHARES}),
     "rl2": (RING, {**TASKS, "hidden_size": 8}, {"gamma": SHARES, "max_kl": RATES}),
-    "smm": (GOALS, OFF_POLICY, {"policy_lr": RATES, "state_entropy_coeff": SHARES}),
+    "smm": (HALLS, OFF_POLICY, {"policy_lr": RATES, "state_entropy_coeff": SHARES}),
     "trpo": (GOALS, {"batch_steps": 100}, {"gae_lambda": SHARES, "max_kl": RATES}),
     "vime": (
         GOALS,
@@ -73,7 +78,11 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     ),
 }
 OTHERS = (GOALS, OFF_POLICY, {"policy_lr": RATES, "gamma": SHARES})
+REWARD = {"key": "learner/reward_mean"}  # in ten steps nobody reaches the end of a hall
 METRICS = {
+    "diayn": REWARD,
+    "pseudocount": REWARD,
+    "smm": REWARD,
     "clone": {"key": "learner/negative_log_likelihood", "higher_is_better": False},
     "gan_imitation": {"key": "learner/discriminator_loss"},
 }
@@ -91,16 +100,17 @@ def main() -> int:
     asked = parser.parse_args()
     kinds = asked.kinds.split(",")
     failed = 0
-    print(f"| method | {' | '.join(kinds)} | s |\n|---|{'---|' * len(kinds)}---|", flush=True)
     with session.ray_session(None, debug=False), tempfile.TemporaryDirectory() as folder:
-        for method in asked.methods.split(","):
+        specs = [Path(folder) / f"{method}.yaml" for method in asked.methods.split(",")]
+        for spec in specs:
+            spec.write_text(yaml.safe_dump(experiment_of(spec.stem)), encoding="utf-8")
+        print(f"| method | {' | '.join(kinds)} | s |\n|---|{'---|' * len(kinds)}---|", flush=True)
+        for spec in specs:
             begun = time.perf_counter()
-            spec = Path(folder) / f"{method}.yaml"
-            spec.write_text(yaml.safe_dump(experiment_of(method)), encoding="utf-8")
             cells = [swept(spec, kind, Path(folder) / "results") for kind in kinds]
             failed += sum(cell.startswith("FAILED") for cell in cells)
             seconds = time.perf_counter() - begun
-            print(f"| {method} | {' | '.join(cells)} | {seconds:.0f} |", flush=True)
+            print(f"| {spec.stem} | {' | '.join(cells)} | {seconds:.0f} |", flush=True)
     return 1 if failed else 0
 
 
@@ -131,9 +141,9 @@ def experiment_of(method: str) -> dict[str, Any]:
 def swept(spec: Path, kind: str, results: Path) -> str:
     """Sweep an experiment and say how it ended."""
     name = f"{spec.stem}-{kind}"
-    status = command(
-        ["sweep", str(spec), *KINDS[kind], "--results", str(results), "--name", name, "--no-track"]
-    )
+    where = ["--results", str(results), "--name", name, "--no-track"]
+    with contextlib.redirect_stdout(sys.stderr):
+        status = command(["sweep", str(spec), *KINDS[kind], *where])
     folder = RunFolder(results / name)
     trials = [folder.trial(trial_id) for trial_id in folder.trial_ids()]
     wrong = [trial.path.name for trial in trials if fault_of(trial)]

@@ -1,10 +1,12 @@
-"""Results in an object store: a real S3 server, and nodes that share nothing but it."""
+"""Results in an object store: servers that speak S3's and Google's, nodes that share no more."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,9 +34,8 @@ class KilledError(BaseException):
     """Stands for kill -9: nothing catches it, and nothing that comes after it is done."""
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """Options of a URI that lead to an S3 server with the bucket ``lab``."""
+@contextmanager
+def _s3() -> Iterator[str]:
     pytest.importorskip("moto")
     import boto3
     from moto.server import ThreadedMotoServer
@@ -52,12 +53,33 @@ def server() -> Iterator[str]:
     started.stop()
 
 
+@contextmanager
+def _gs() -> Iterator[str]:
+    emulator = pytest.importorskip("gcp_storage_emulator.server")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with emulator.create_server("127.0.0.1", port, in_memory=True, default_bucket="lab"):
+        yield f"?endpoint_override=127.0.0.1:{port}&scheme=http"
+
+
+_SERVERS = {"s3": _s3, "gs": _gs}
+
+
+@pytest.fixture(scope="module", params=_SERVERS)
+def server(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """A kind of store, and the options of a URI that lead to one with the bucket ``lab``."""
+    with _SERVERS[request.param]() as options:
+        yield request.param, options
+
+
 @pytest.fixture
-def store(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def store(server: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """URI of results that are this test's own, seen from the first node."""
     monkeypatch.setattr(buckets, "_PAUSES", ())
     _go_to(tmp_path / "first", monkeypatch)
-    return f"s3://lab/{tmp_path.name}{server}"
+    scheme, options = server
+    return f"{scheme}://lab/{tmp_path.name}{options}"
 
 
 def _go_to(node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +141,7 @@ def test_an_address_that_cannot_be_is_one_line(
 
 def test_a_bucket_that_cannot_be_used_is_one_line_before_anything_starts(
     store: str,
-    server: str,
+    server: tuple[str, str],
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -130,10 +152,11 @@ def test_a_bucket_that_cannot_be_used_is_one_line_before_anything_starts(
         assert said.count("\n") == 1
         return said
 
-    assert "there is no such bucket" in says(f"s3://nobody/results{server}")
-    # From here on the server knows its users, and we are none of them.
-    monkeypatch.setattr("moto.settings.INITIAL_NO_AUTH_ACTION_COUNT", 0)
-    assert "access denied" in says(store)
+    scheme, options = server
+    assert "there is no such bucket" in says(f"{scheme}://nobody/results{options}")
+    if scheme == "s3":  # from here on the server knows its users, and we are none of them
+        monkeypatch.setattr("moto.settings.INITIAL_NO_AUTH_ACTION_COUNT", 0)
+        assert "access denied" in says(store)
     assert not (tmp_path / "first").exists()
 
 
@@ -277,13 +300,13 @@ def test_a_run_is_read_on_a_machine_that_never_saw_it(
     before = Path(store.replace("?", f"/run/trials/{low.id}/checkpoints/000009?"))
     assert open_checkpoint(before).env_steps == 90
 
-    with pytest.raises(UserError, match=r"s3://lab/.*/run\?.* already holds a run"):
+    with pytest.raises(UserError, match=r"://lab/.*/run\?.* already holds a run"):
         open_run(results_folder(store), fake_experiment(), name="run", resume=False)
     resumed = open_run(results_folder(store), fake_experiment(seeds=2), name="run", resume=True)
     assert len(resumed.trial_ids()) == 2
 
     Bucket(store).remove_folder("run")
-    with pytest.raises(UserError, match="no run 'run' in s3://lab/"):
+    with pytest.raises(UserError, match=r"no run 'run' in (s3|gs)://lab/"):
         results.find("run", store)
     assert not found.path.exists()
 
@@ -305,6 +328,19 @@ def test_what_was_not_sent_stays_where_the_store_turns_out_to_be_empty(
     Bucket(store).remove_folder("run")
     staging.refresh(RunFolder(results_folder(store) / "run"))
     assert len(_folder(store, trial).rows()) == 5
+
+
+def test_what_tune_leaves_in_a_store_goes_and_nothing_else(store: str) -> None:
+    bucket = Bucket(store)
+    path, files = bucket.storage("run/.tune")
+    files.create_dir(f"{path}/tune/trial")
+    for key in ("run/spec.yaml", "run/.tune/tune/trial/state", "other/spec.yaml"):
+        bucket.write(key, b"x")
+    for _ in range(2):  # it is no mistake if there is nothing
+        bucket.remove_folder("run/.tune")
+    assert set(bucket.listing("")) == {"run/spec.yaml", "other/spec.yaml"}
+    assert files.get_file_info(f"{path}/tune").type.name == "NotFound"
+    assert bucket.folders() == ["other", "run"]
 
 
 def test_a_failed_trial_names_its_last_checkpoint_in_the_store(store: str, trial: Trial) -> None:
