@@ -79,6 +79,14 @@ class DeclaredConfig(AlgorithmConfig):
         super().validate()
         check_all(self.hyperparameters(), self._declared())
 
+    def get_state(self) -> dict[str, Any]:
+        """RLlib's state, and every declared setting.
+
+        RLlib leaves out what equals -1, its mark of a deprecated setting; an algorithm is built
+        from this state, so that such a value would silently give way to the default.
+        """
+        return super().get_state() | self._declared()
+
     def _declared(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.hyperparameters()}
 

@@ -65,6 +65,19 @@ def test_every_registered_method_documents_every_hyperparameter(name: str):
     assert registry.describe(name)
 
 
+@pytest.mark.parametrize("name", registry.names())
+def test_a_setting_of_minus_one_is_not_taken_for_a_deprecated_one(name: str):
+    config = registry.config_class(name)()
+    free = [
+        key
+        for key, declared in config.hyperparameters().items()
+        if isinstance(declared.default, float) and (declared.low is None or declared.low <= -1)
+    ]
+    config.update_from_dict(dict.fromkeys(free, -1.0))
+    copied = type(config)().from_state(config.get_state())  # as RLlib builds an algorithm
+    assert {key: getattr(copied, key) for key in free} == dict.fromkeys(free, -1.0)
+
+
 def test_an_unknown_method_names_the_nearest_one():
     with pytest.raises(registry.UnknownAlgorithmError, match="did you mean 'smm'"):
         registry.config_class("smmm")
