@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection, LineCollection
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from expedition.platform.first_arrays import Arrays, first_by_panel
 from expedition.platform.panels import arrange
@@ -21,6 +22,8 @@ _STAGES = (("before", "#B6BDC6"), ("after", COLOURS[0]))
 def draw_paths(run: Run, plot: Plot) -> Figure | None:
     """Draw paths of episodes, a panel a variant, and the goals where tasks are goals.
 
+    Panels of a task have one scale, so that what methods reach can be compared.
+
     Args:
         run: The run; of each variant its first trial that has the array is shown.
         plot: Which array ``[tasks, episodes, T, 2]``; ``tasks`` or ``goals`` of shape [goals, 2]
@@ -29,7 +32,11 @@ def draw_paths(run: Run, plot: Plot) -> Figure | None:
     Returns:
         The figure, or nothing when no trial has the array.
     """
-    return _draw(run, plot, _show_paths)
+    figure = _draw(run, plot, _show_paths)
+    if figure is not None:
+        for row in _rows(figure):
+            _share_limits(row)
+    return figure
 
 
 def draw_latents(run: Run, plot: Plot) -> Figure | None:
@@ -64,8 +71,23 @@ def _show_paths(axes: Axes, own: str, content: Arrays) -> None:
     tasks = content.get("tasks", content.get("goals"))
     if tasks is not None and tasks.shape[1] == 2:
         axes.scatter(tasks[:, 0], tasks[:, 1], s=7, color=INK, marker="x", linewidths=0.7)
-    axes.autoscale_view()
     axes.set_aspect("equal", adjustable="datalim")
+
+
+def _rows(figure: Figure) -> list[list[Axes]]:
+    rows: dict[int, list[Axes]] = {}
+    for axes in figure.axes:
+        place = axes.get_subplotspec()
+        assert place is not None
+        rows.setdefault(place.rowspan.start, []).append(axes)
+    return list(rows.values())
+
+
+def _share_limits(row: list[Axes]) -> None:
+    shown = Bbox.union([axes.dataLim for axes in row])
+    for axes in row:
+        axes.update_datalim(shown.corners())
+        axes.autoscale_view()
 
 
 def _show_latents(axes: Axes, own: str, content: Arrays) -> None:

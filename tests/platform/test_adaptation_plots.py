@@ -51,6 +51,21 @@ def run(tmp_path: Path) -> Run:
     return reading.read(path)
 
 
+def test_paths_of_all_methods_are_drawn_to_one_scale(run: Run) -> None:
+    first = next(t for t in trials_of(run.experiment) if t.variant == "sm4")
+    wide = {name: 3 * array for name, array in arrays(first.seed).items()}
+    RunFolder(run.path).trial(first.id).write_coverage(wide)
+    figure = adaptation_plots.draw_paths(reading.read(run.path), PLOTS[0])
+    assert figure is not None
+    left, right = figure.axes
+    assert left.get_xlim() == right.get_xlim()
+    assert left.get_ylim() == right.get_ylim()
+    low, high = right.get_xlim()
+    reached = wide["eval/adapt_paths"][..., 0]
+    assert low < reached.min()
+    assert high > reached.max()
+
+
 def test_paths_are_a_line_an_episode_with_the_goals_of_the_tasks(run: Run) -> None:
     figure = adaptation_plots.draw_paths(run, PLOTS[0])
     assert figure is not None
