@@ -7,6 +7,7 @@ group.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -152,11 +153,34 @@ class GroupedScheduler(FIFOScheduler):
 
 
 class Population(PopulationBasedTraining):
-    """PBT whose members copy each other's values but stay who they are.
+    """PBT whose members copy each other's values but stay who they are, and take turns.
 
     Tune's copies the whole configuration, with the name of the trial in it: two members would
     write into one folder. Values that grew or shrank beyond the space are brought back to its edge.
+    Of members that are equally far, Tune's runs the one that was made first. Where there are fewer
+    processes than members that can be the same for ever: one that copies another is as far as that
+    one was, and it runs and copies again while no other gets any further.
     """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._turns: Counter[str] = Counter()
+
+    def on_trial_result(
+        self, tune_controller: TuneController, trial: TuneTrial, result: dict[str, Any]
+    ) -> str:
+        """Count the turn."""
+        self._turns[trial.trial_id] += 1
+        return str(super().on_trial_result(tune_controller, trial, result))
+
+    def choose_trial_to_run(self, tune_controller: TuneController) -> TuneTrial | None:
+        """Choose the member that is least far; of several, that which has had the fewest turns."""
+        waiting = [t for t in tune_controller.get_trials() if t.status in ("PENDING", "PAUSED")]
+        return min(
+            waiting,
+            key=lambda t: (self._trial_state[t].last_train_time, self._turns[t.trial_id]),
+            default=None,
+        )
 
     def _get_new_config(
         self, trial: TuneTrial, trial_to_clone: TuneTrial
