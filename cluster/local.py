@@ -29,6 +29,9 @@ BOUNDS: Mapping[str, str] = {
     "RAY_task_events_max_num_task_in_gcs": "2000",
     "RAY_maximum_gcs_destroyed_actor_cached_count": "1000",
     "RAY_maximum_gcs_dead_worker_cached_count": "1000",
+    # Statistics of the services in their logs: every hour, not minute, which made 70 MiB a day of
+    # a node. Never -1, "off": the head then writes them without a pause.
+    "RAY_event_stats_print_interval_ms": "3600000",
     # Unpacked code of earlier jobs, by default 10 GB on each node.
     "RAY_RUNTIME_ENV_PY_MODULES_CACHE_SIZE_GB": "1",
 }

@@ -26,7 +26,8 @@ _OF_A_PROCESS = re.compile(
     r"(?:worker-\w+-\w+-|python-core-(?:worker|driver)-\w+_|event_(?:CORE_WORKER|EXPORT_TASK)_)"
     r"(?P<pid>\d+)\.(?:log|out|err)(?:\.\d+)?"
 )
-_OF_A_JOB = re.compile(r"runtime_env_setup-\w+\.log(?:\.\d+)?")
+_OF_A_JOB = re.compile(r"(?:runtime_env_setup-\w+|supervisor-.+)\.log(?:\.\d+)?")
+_OF_A_DRIVER = re.compile(r"python-core-driver-(?P<job>[0-9a-f]{8})f+_\d+\.log(?:\.\d+)?")
 
 
 def start(folder: Path, count: int, environment: Mapping[str, str]) -> None:
@@ -71,7 +72,7 @@ def _ended(logs: Path) -> Iterator[tuple[Path, float]]:
         found = _OF_A_PROCESS.fullmatch(file.name)
         if found is None and _OF_A_JOB.fullmatch(file.name) is None:
             continue
-        if found is not None and _alive(int(found["pid"])):
+        if found is not None and _alive(int(found["pid"])) and not _superseded(file, found["pid"]):
             continue
         try:
             written = file.stat().st_mtime
@@ -79,6 +80,20 @@ def _ended(logs: Path) -> Iterator[tuple[Path, float]]:
             continue
         if time.time() - written > _QUIET_S:
             yield file, written
+
+
+def _superseded(file: Path, pid: str) -> bool:
+    """Whether it is a driver's, and the driver has connected anew since, as another job."""
+    job = _job(file)
+    return job is not None and any(
+        (_job(other) or 0) > job for other in file.parent.glob(f"python-core-driver-*_{pid}.log")
+    )
+
+
+def _job(file: Path) -> int | None:
+    """Give the number of the job that a driver's file is of."""
+    found = _OF_A_DRIVER.fullmatch(file.name)
+    return int.from_bytes(bytes.fromhex(found["job"]), "little") if found else None
 
 
 def _alive(pid: int) -> bool:

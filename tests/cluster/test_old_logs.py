@@ -61,9 +61,10 @@ def test_everything_that_an_ended_process_left_goes(tmp_path: Path, ended: int) 
     _write(logs / f"python-core-worker-{'a' * 56}_{ended}.log")
     _write(logs / f"python-core-driver-{JOB}{'f' * 48}_{ended}.log")
     _write(logs / f"runtime_env_setup-{JOB}.log")
+    _write(logs / "supervisor-smm-fig2c-quick.1.log")
     _write(logs / "events" / f"event_CORE_WORKER_{ended}.log")
     _write(logs / "events" / f"event_EXPORT_TASK_{ended}.log")
-    assert old_logs.remove(tmp_path, 0) == 7
+    assert old_logs.remove(tmp_path, 0) == 8
     assert _names(logs) == set()
 
 
@@ -84,6 +85,14 @@ def test_services_jobs_the_living_and_what_is_being_read_keep_theirs(
     }
     assert old_logs.remove(tmp_path, 0) == 0
     assert _names(logs) == kept
+
+
+def test_of_a_driver_that_connects_again_and_again_the_last_file_stays(tmp_path: Path) -> None:
+    logs = _logs(tmp_path)
+    jobs = ("01000000", "ff000000", "00010000")  # 1, 255 and 256
+    files = [_write(logs / f"python-core-driver-{job}{'f' * 48}_{os.getpid()}.log") for job in jobs]
+    assert old_logs.remove(tmp_path, 0) == 2
+    assert _names(logs) == {files[-1].name}
 
 
 def test_it_runs_in_the_background_and_is_found_by_the_key_of_its_cluster(
