@@ -17,7 +17,7 @@ from typing import Any
 
 from expedition.platform.errors import UserError
 from expedition.platform.plan import Trial
-from expedition.platform.store import read_json, sync, write_json
+from expedition.platform.store import json_text, read_json, sync, sync_all
 
 RECORD = "checkpoint.json"
 KEEP = 2  # the newest, and the one before in case the newest turns out unreadable
@@ -69,9 +69,9 @@ def publish(
     try:
         save(str(temporary))
         files = {name: list(_summary(temporary / name)) for name in _files(temporary)}
-        for name in files:
-            sync(temporary / name)
-        write_json(temporary / RECORD, {**position, "trial": trial.to_dict(), "files": files})
+        record = {**position, "trial": trial.to_dict(), "files": files}
+        (temporary / RECORD).write_text(json_text(record), encoding="utf-8")
+        sync_all([temporary, *temporary.rglob("*")])
         _rename(temporary, final)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

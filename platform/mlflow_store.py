@@ -37,6 +37,7 @@ from mlflow.entities import Metric, Param, Run, RunTag  # noqa: E402
 
 METRICS_A_CALL = 1000  # limits of MLflow's log_batch
 PARAMS_A_CALL = 100
+RUNS_A_CALL = 50_000  # of its search_runs
 PARAM_LENGTH = 6000
 _ENDED = {DONE: "FINISHED", FAILED: "FAILED"}
 _FILE = "mlflow.json"
@@ -62,6 +63,7 @@ class Sender:
         self._experiment = load_resolved(folder.spec)
         self._parent: str | None = None
         self._experiment_id = ""
+        self._children: dict[str, Run] | None = None  # by their keys; None: ask the store
         self._readers: dict[Path, RowReader] = {}
 
     def send(self, *, final: bool = False) -> None:
@@ -76,10 +78,14 @@ class Sender:
         if self._parent is None:
             self._experiment_id = self._find_experiment()
             self._parent = self._find_parent()
-        for trial_id in self._folder.trial_ids():
-            files = self._folder.trial(trial_id)
-            if files.status()["state"] != PENDING:
-                self._send_trial(files)
+        try:
+            for trial_id in self._folder.trial_ids():
+                files = self._folder.trial(trial_id)
+                if files.status()["state"] != PENDING:
+                    self._send_trial(files)
+        except Exception:
+            self._children = None  # what failed may have been created all the same
+            raise
         if final:
             self._send_end(self._parent)
 
@@ -103,15 +109,14 @@ class Sender:
         # The key is on disk before the run exists: a crash in between leaves no second run.
         key = cursor.get("key") or uuid.uuid4().hex
         write_json(file, {"key": key})
-        run = self._tagged("expedition.key", key) or self._create_parent(key)
+        run = next(iter(self._tagged("expedition.key", key)), None) or self._create_parent(key)
         write_json(file, {"key": key, "run_id": run.info.run_id, "uri": self._uri})
         return str(run.info.run_id)
 
-    def _tagged(self, tag: str, value: str) -> Run | None:
-        runs = self._client.search_runs(
-            [self._experiment_id], filter_string=f"tags.`{tag}` = '{value}'", max_results=1
-        )
-        return runs[0] if runs else None
+    def _tagged(self, tag: str, value: str) -> list[Run]:
+        tagged = f"tags.`{tag}` = '{value}'"
+        among = [self._experiment_id]
+        return list(self._client.search_runs(among, tagged, max_results=RUNS_A_CALL))
 
     def _create_parent(self, key: str) -> Run:
         tags = {**self._common_tags(), "expedition.key": key}
@@ -149,26 +154,30 @@ class Sender:
             reader.take()
             return
         trial = Trial.from_dict(files.read_trial())
-        cursor = self._child(files, trial, cursor)
+        cursor = self._child(trial, cursor)
         unsent = rows[max(0, cursor["rows_sent"] - before) :]
         self._log_rows(cursor["run_id"], unsent, cursor["start_ms"])
         cursor["rows_sent"] = max(cursor["rows_sent"], there)
+        self._move_to(state, files, cursor)
+        # After a crash before this the run is found by its key, and what it has is sent again.
         write_json(files.path / _FILE, cursor)
         reader.take()
-        self._move_to(state, files, cursor)
 
-    def _child(self, files: TrialFolder, trial: Trial, cursor: Mapping[str, Any]) -> dict[str, Any]:
+    def _child(self, trial: Trial, cursor: Mapping[str, Any]) -> dict[str, Any]:
         """Continue the child run of a trial, or create it."""
         if "run_id" in cursor and cursor.get("uri") == self._uri:
             return dict(cursor)
+        if self._children is None:
+            runs = self._tagged("mlflow.parentRunId", str(self._parent))
+            self._children = {run.data.tags.get("expedition.key", ""): run for run in runs}
         key = f"{self._parent}:{trial.id}"
-        run = self._tagged("expedition.key", key) or self._create_child(trial, key)
-        content = {
+        if key not in self._children:
+            self._children[key] = self._create_child(trial, key)
+        run = self._children[key]
+        return {
             "run_id": run.info.run_id, "uri": self._uri, "rows_sent": 0,
             "start_ms": run.info.start_time, "state": None,
         }  # fmt: skip
-        write_json(files.path / _FILE, content)
-        return content
 
     def _create_child(self, trial: Trial, key: str) -> Run:
         tags = {
@@ -205,7 +214,6 @@ class Sender:
         else:
             self._client.update_run(cursor["run_id"], status="RUNNING")
         cursor["state"] = state
-        write_json(files.path / _FILE, cursor)
 
     def _send_files(self, files: TrialFolder, run_id: str) -> None:
         error = files.status().get("error")

@@ -14,7 +14,8 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ DEFAULT_RESULTS = "results"
 RESULTS_VARIABLE = "EXPEDITION_RESULTS"
 
 PENDING, RUNNING, DONE, FAILED = "pending", "running", "done", "failed"
+_AT_ONCE = 16  # files flushed at a time
 
 
 def results_folder(chosen: str | Path | None = None) -> Path:
@@ -98,6 +100,12 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_all(paths: Iterable[Path]) -> None:
+    """Flush files and folders together: the file system writes what several ask for at once."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(sync, paths))
+
+
 def plain(value: Any) -> Any:
     """Reduce a value to what JSON holds: NumPy scalars, arrays, tuples and paths become plain.
 
@@ -118,9 +126,13 @@ def plain(value: Any) -> Any:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON object in one step (see `replacing`)."""
-    text = json.dumps(plain(content), indent=2) + "\n"
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(json_text(content), encoding="utf-8")
+
+
+def json_text(content: Mapping[str, Any]) -> str:
+    """Give a JSON object as our files hold it."""
+    return json.dumps(plain(content), indent=2) + "\n"
 
 
 def read_json(path: Path) -> dict[str, Any]:
