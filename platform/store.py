@@ -30,7 +30,7 @@ DEFAULT_RESULTS = "results"
 RESULTS_VARIABLE = "EXPEDITION_RESULTS"
 
 PENDING, RUNNING, DONE, FAILED = "pending", "running", "done", "failed"
-_AT_ONCE = 16  # files flushed at a time
+_AT_ONCE = 4  # files flushed at a time: more wait for a processor instead
 
 
 def results_folder(chosen: str | Path | None = None) -> Path:

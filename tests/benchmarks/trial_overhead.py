@@ -5,8 +5,8 @@
 A trivial trial is the random policy for one environment step. All sides run the same number of
 trials on one local Ray, as many at a time as there are cores: empty functions and empty classes
 under plain Tune, with their processes reused, and our launch without and with MLflow. Then the
-parts of a trial are timed in this process, without Tune, and the imports in fresh ones. Tables are
-Markdown.
+parts of a trial and the flushing of a checkpoint are timed in this process, without Tune, and the
+imports in fresh ones. Tables are Markdown.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from expedition.platform.overrides import Override
 from expedition.platform.plan import trials_of
 from expedition.platform.single import single_experiment
 from expedition.platform.spec import Experiment
-from expedition.platform.store import RunFolder
+from expedition.platform.store import RunFolder, sync, sync_all
 from expedition.platform.trial_run import TrialRun
 
 ENV = "expedition/Navigation-v0"
@@ -71,6 +71,7 @@ def main() -> None:
     with session.ray_session(None, debug=False), tempfile.TemporaryDirectory() as folder:
         compare(Path(folder), asked.trials)
         parts(Path(folder) / "parts", asked.parts)
+        flushes(Path(folder) / "flushes", asked.parts)
     imports()
 
 
@@ -143,6 +144,31 @@ def parts(folder: Path, count: int) -> None:
     for name in first:
         median = statistics.median(row[name] for row in others)
         print(f"| {name} | {1000 * median:.1f} | {1000 * first[name]:.0f} |")
+
+
+def flushes(folder: Path, rounds: int) -> None:
+    """Flush the files of a checkpoint one by one and together, by turns, and print medians."""
+    (trial,) = trials_of(trivial(1))
+    run = TrialRun(trial, RunFolder(folder).trial(trial.id))
+    run.algorithm.train()
+    took: dict[str, list[float]] = {"one by one": [], "together": []}
+    for number in range(rounds):
+        for way, seconds in took.items():
+            copy = folder / f"{number} {way}"
+            copy.mkdir()
+            run.algorithm.save_to_path(str(copy))
+            files = [file for file in copy.rglob("*") if file.is_file()]
+            begun = time.perf_counter()
+            if way == "together":
+                sync_all(files)
+            else:
+                for file in files:
+                    sync(file)
+            seconds.append(time.perf_counter() - begun)
+    run.close()
+    print(f"\n| flush of a checkpoint's {len(files)} files | ms |\n|---|---|")
+    for way, seconds in took.items():
+        print(f"| {way} | {1000 * statistics.median(seconds):.1f} |", flush=True)
 
 
 def imports() -> None:
