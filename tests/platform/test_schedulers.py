@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import fake_experiment
+import ray
+from fakes import fake_experiment, finish, rows_of
 from rich.console import Console
 
 from expedition.platform import results, schedulers, tables
@@ -23,9 +29,24 @@ from expedition.platform.schedulers import (
     tune_domains,
 )
 from expedition.platform.schema import Metric
-from expedition.platform.store import RunFolder, write_json
+from expedition.platform.spec import to_yaml
+from expedition.platform.store import RunFolder, TrialFolder, write_json
 
 METRIC = Metric(key="train/return_mean")
+
+SWEEP = """
+import sys
+from pathlib import Path
+from expedition.platform.launch import Options, launch
+from expedition.platform.schedulers import Sweep
+from expedition.platform.schema import Metric
+from expedition.platform.spec import load_resolved
+
+results, address = Path(sys.argv[1]), sys.argv[2]
+sweep = Sweep(8, "random", "asha", Metric(key="train/return_mean"))
+options = Options(results=results, name="run", track=False, address=address)
+launch(load_resolved(results / "spec.yaml"), options, sweep)
+"""
 
 
 def _sweep(**changes: Any) -> Sweep:
@@ -189,6 +210,45 @@ class TestLaunched:
         again = _launch(tmp_path, experiment, sweep, resume=True)
         assert again.complete
         assert again.states.keys() == outcome.states.keys()
+
+    def test_a_sweep_killed_and_resumed_has_the_rows_and_the_winner_of_one_that_was_not(
+        self, tmp_path: Path
+    ) -> None:
+        variant = {"algorithm": "fake", "config": {"sleep_s": 0.03}}
+        experiment = fake_experiment(variants={"low": variant}, budget=180)
+        sweep = _sweep(samples=8, scheduler="asha")
+        quick = planned_trials(sweep, _one_variant(budget=180))
+        expected = {trial.id: finish(trial, TrialFolder(tmp_path / trial.id)) for trial in quick}
+
+        (tmp_path / "spec.yaml").write_text(to_yaml(experiment))
+        address = ray.get_runtime_context().gcs_address
+        driver = subprocess.Popen([sys.executable, "-c", SWEEP, str(tmp_path), address])
+        run = RunFolder(tmp_path / "run")
+        deadline = time.monotonic() + 240
+        while sum(run.trial(t).status()["state"] == "done" for t in expected) < 3:
+            assert driver.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.kill(driver.pid, signal.SIGKILL)
+        driver.wait()
+        ended = {t for t in expected if run.trial(t).status()["state"] == "done"}
+        before = {t: rows_of(run.trial(t)) for t in ended}
+        assert len(ended) < 8
+
+        outcome = _launch(tmp_path, experiment, sweep, resume=True)
+        assert outcome.complete
+        for trial_id, undisturbed in expected.items():
+            rows, status = rows_of(run.trial(trial_id)), run.trial(trial_id).status()
+            assert rows == undisturbed[: len(rows)]
+            # Whom a rung stops depends on who has been there before, and that on who is quick.
+            assert rows[-1]["env_steps"] in ((20, 60) if status.get("stopped_early") else (180,))
+        assert before == {t: rows_of(run.trial(t)) for t in ended}
+        at_rungs = [
+            {t: rows[rung - 1]["train/return_mean"] for t, rows in expected.items()}
+            for rung in (2, 6, 18)
+        ]
+        (winner,) = {max(values, key=values.__getitem__) for values in at_rungs}
+        assert len(rows_of(run.trial(winner))) == 18
 
     def test_pbt_copies_the_better_members(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

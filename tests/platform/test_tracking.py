@@ -166,6 +166,29 @@ def test_a_lost_run_id_finds_the_run_again(folder: RunFolder) -> None:
     assert {run.info.run_id for run in _runs(MlflowClient(uri)).values()} == before
 
 
+def test_a_run_whose_creation_was_not_answered_is_not_created_twice(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = tracking_uri(folder)
+    sender = Sender(folder, uri, 1)
+    create = sender._client.create_run
+
+    def unanswered(experiment: str, *, run_name: str, tags: dict[str, str]) -> Run:
+        run = create(experiment, run_name=run_name, tags=tags)
+        if run_name != "run":
+            raise ConnectionError("no answer")
+        return run
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sender._client, "create_run", unanswered)
+        with pytest.raises(ConnectionError):
+            sender.send()
+    sender.send()
+    (found,) = sender._client.search_experiments(filter_string="name = 'test/fake'")
+    names = [r.info.run_name for r in sender._client.search_runs([found.experiment_id])]
+    assert sorted(names) == ["default/good/seed_0", "default/nan/seed_0", "run"]
+
+
 def test_calls_stay_within_the_limits_of_mlflow() -> None:
     rows = [
         {"env_steps": k, "iteration": k, "time/seconds": 0.1 * k, "bad": None}
