@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from expedition.platform import array_names, statistics
 from expedition.platform import scores as scoring
-from expedition.platform.curve_plots import COLUMNS, task_panels
+from expedition.platform.curve_plots import COLUMNS, share_values, task_panels
 from expedition.platform.plot_schema import Plot
 from expedition.platform.results import Run, arrays
 from expedition.platform.style import DASHED, INK, colours, legend, line_handle, value_axis
@@ -55,6 +55,7 @@ def draw(run: Run, plot: Plot) -> Figure | None:
         axes.set_xlabel(plot.x_label or plot.x or "index")
         axes.grid(axis="x", visible=False)
         axes.set_title(task if len(tasks) > 1 else "")
+    share_values(panels)
     for axes in panels[::COLUMNS]:
         value_axis(axes, plot.y_label or names[0])
     handles = [

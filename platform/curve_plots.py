@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from expedition.platform import scores as scoring
 from expedition.platform import statistics
@@ -15,6 +18,7 @@ from expedition.platform.style import DASHED, colours, legend, line_handle, step
 
 PANEL_IN = (3.1, 2.35)  # inches: width and height of a panel
 COLUMNS = 3  # panels in a row
+FLAT = 4  # a panel is flat that fills less than one part in so many of a common scale
 
 
 def draw(run: Run, plot: Plot) -> Figure | None:
@@ -44,6 +48,7 @@ def draw(run: Run, plot: Plot) -> Figure | None:
         steps_axis(axes)
         if len(tasks) > 1:
             axes.set_title(task)
+    share_values(panels)
     for axes in panels[::COLUMNS]:
         value_axis(axes, metric.axis_label)
     handles = [
@@ -55,16 +60,31 @@ def draw(run: Run, plot: Plot) -> Figure | None:
 
 
 def task_panels(count: int) -> tuple[Figure, list[Axes]]:
-    """Make a row of panels, or several, with common axes; ``COLUMNS`` in a row."""
+    """Make a row of panels, or several, with a common horizontal axis; ``COLUMNS`` in a row."""
     columns = min(COLUMNS, count)
     rows = -(-count // columns)
     size = (max(4.6, PANEL_IN[0] * columns), PANEL_IN[1] * rows + 0.4)
     figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
     panels = list(grid.flat)
     for axes in panels[count:]:
         axes.remove()
     return figure, panels[:count]
+
+
+def share_values(panels: Sequence[Axes]) -> None:
+    """Draw panels to one vertical scale, unless one of them would be flat on it.
+
+    Args:
+        panels: Of `task_panels`, with all that they show.
+    """
+    whole = Bbox.union([axes.dataLim for axes in panels]).height
+    if min(axes.dataLim.height for axes in panels) < whole / FLAT:
+        return
+    for place, axes in enumerate(panels[1:], start=1):
+        axes.sharey(panels[0])
+        axes.tick_params(labelleft=place % COLUMNS == 0)  # the first of a row speaks for it
+    panels[0].autoscale_view(scalex=False)
 
 
 def _curve(axes: Axes, data: pd.DataFrame, colour: str, reference: bool) -> None:

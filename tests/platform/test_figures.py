@@ -59,6 +59,18 @@ def test_curves_have_a_panel_a_task_and_dashed_references(run: Run) -> None:
     np.testing.assert_allclose(lines[1].get_ydata(), expected)
 
 
+def test_panels_have_one_scale_unless_one_would_be_flat_on_it() -> None:
+    alike, unlike = (curve_plots.task_panels(2)[1] for _ in range(2))
+    for panels, heights in ((alike, (1.0, 0.4)), (unlike, (400.0, 3.0))):
+        for axes, height in zip(panels, heights, strict=True):
+            axes.plot([0, 1], [0, height])
+        curve_plots.share_values(panels)
+    assert alike[0].get_ylim() == alike[1].get_ylim()
+    assert alike[0].get_ylim()[1] > 1
+    assert unlike[0].get_ylim()[1] > 400
+    assert 3 < unlike[1].get_ylim()[1] < 4
+
+
 def test_bars_stand_at_the_mean_with_a_dot_a_seed(run: Run) -> None:
     figure = bar_plots.draw(run, Plot(kind="bars", metric="halls"))
     assert figure is not None
