@@ -72,7 +72,9 @@ def _ended(logs: Path) -> Iterator[tuple[Path, float]]:
         found = _OF_A_PROCESS.fullmatch(file.name)
         if found is None and _OF_A_JOB.fullmatch(file.name) is None:
             continue
-        if found is not None and _alive(int(found["pid"])) and not _superseded(file, found["pid"]):
+        # A process that has the id anew only keeps a file longer.
+        runs = found is not None and Path("/proc", found["pid"]).exists()
+        if found is not None and runs and not _superseded(file, found["pid"]):
             continue
         try:
             written = file.stat().st_mtime
@@ -94,17 +96,6 @@ def _job(file: Path) -> int | None:
     """Give the number of the job that a driver's file is of."""
     found = _OF_A_DRIVER.fullmatch(file.name)
     return int.from_bytes(bytes.fromhex(found["job"]), "little") if found else None
-
-
-def _alive(pid: int) -> bool:
-    """Whether there is such a process; one that has the id anew only keeps a file longer."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def main() -> None:
