@@ -73,8 +73,7 @@ def _ended(logs: Path) -> Iterator[tuple[Path, float]]:
         if found is None and _OF_A_JOB.fullmatch(file.name) is None:
             continue
         # A process that has the id anew only keeps a file longer.
-        runs = found is not None and Path("/proc", found["pid"]).exists()
-        if found is not None and runs and not _superseded(file, found["pid"]):
+        if found and Path("/proc", found["pid"]).exists() and not _superseded(file, found["pid"]):
             continue
         try:
             written = file.stat().st_mtime

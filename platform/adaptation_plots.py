@@ -22,7 +22,7 @@ _STAGES = (("before", "#B6BDC6"), ("after", COLOURS[0]))
 def draw_paths(run: Run, plot: Plot) -> Figure | None:
     """Draw paths of episodes, a panel a variant, and the goals where tasks are goals.
 
-    Panels of a task have one scale, so that what methods reach can be compared.
+    Panels of a row have one scale, so that what methods reach can be compared.
 
     Args:
         run: The run; of each variant its first trial that has the array is shown.

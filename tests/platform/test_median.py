@@ -1,37 +1,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any, cast
 
 import numpy as np
 import pytest
 from fakes import fake_experiment
-from ray.tune.schedulers import MedianStoppingRule, TrialScheduler
+from judged_trials import JudgedTrial, goes_on, stopped_alike
+from ray.tune.schedulers import MedianStoppingRule
 
 from expedition.platform.median import MedianRule
 from expedition.platform.objective import Objective
 from expedition.platform.plan import trials_of
 
 
-class _Trial:
-    def __init__(self, point: str, seed: int = 0) -> None:
-        self.trial_id = f"{point}-{seed}"
-        self.config = {"trial": f"task/variant/{point}/seed_{seed}"}
-
-
-class _NothingWaits:
-    def get_live_trials(self) -> list[Any]:
-        return []
-
-
 def _median(mode: str = "max", grace: int = 10, least: int = 3) -> MedianRule:
     return MedianRule(metric="objective", mode=mode, grace=grace, least=least)
-
-
-def _goes_on(median: MedianRule, trial: _Trial, env_steps: int, objective: float) -> bool:
-    result = {"env_steps": env_steps, "objective": objective}
-    decision = median.on_trial_result(cast(Any, None), cast(Any, trial), result)
-    return decision == TrialScheduler.CONTINUE
 
 
 @pytest.mark.parametrize("mode", ["max", "min"])
@@ -42,51 +25,47 @@ def test_with_one_seed_a_point_it_decides_as_tunes_rule(mode: str) -> None:
         time_attr="env_steps", metric="objective", mode=mode,
         grace_period=20, min_samples_required=3, hard_stop=True,
     )  # fmt: skip
-    alive = [_Trial(f"p{k}") for k in range(40)]
-    level = {trial.trial_id: random.normal() for trial in alive}
-    stopped = 0
-    for env_steps in range(5, 100, 5):
-        for trial in list(alive):
-            value = level[trial.trial_id] + 0.1 * float(random.normal())
-            result = {"env_steps": env_steps, "objective": value}
-            decisions = [
-                scheduler.on_trial_result(cast(Any, _NothingWaits()), cast(Any, trial), result)
-                for scheduler in (ours, theirs)
-            ]
-            assert decisions[0] == decisions[1]
-            if decisions[0] == TrialScheduler.STOP:
-                alive.remove(trial)
-                stopped += 1
+    trials = [JudgedTrial(f"p{k}") for k in range(40)]
+    level = {trial.trial_id: random.normal() for trial in trials}
+    stopped = stopped_alike(
+        ours,
+        theirs,
+        trials,
+        range(5, 100, 5),
+        lambda trial: level[trial.trial_id] + 0.1 * float(random.normal()),
+    )
     assert 10 < stopped < 40
 
 
 def test_a_point_of_several_seeds_is_judged_by_their_interquartile_mean() -> None:
     median = _median(least=1)
     for seed, value in enumerate((0.0, 1.0, 3.0, 100.0)):  # interquartile mean 2, mean 26
-        assert _goes_on(median, _Trial("a", seed), 10, value)
-    assert not _goes_on(median, _Trial("b", 0), 10, 1.9)
-    assert _goes_on(median, _Trial("b", 1), 10, 2.3)  # with it, b is at 2.1
-    assert not _goes_on(median, _Trial("c", 0), 10, 2.0)  # the median of 2 and 2.1 is above
+        assert goes_on(median, JudgedTrial("a", seed), 10, value)
+    assert not goes_on(median, JudgedTrial("b", 0), 10, 1.9)
+    assert goes_on(median, JudgedTrial("b", 1), 10, 2.3)  # with it, b is at 2.1
+    assert not goes_on(median, JudgedTrial("c", 0), 10, 2.0)  # the median of 2 and 2.1 is above
 
 
 def test_the_best_of_a_point_is_compared_with_the_means_of_others_as_far_as_it_has_come() -> None:
     median = _median(least=1)
     for env_steps, value in ((5, 9.0), (10, 1.0), (20, 3.0), (30, 80.0)):
-        assert _goes_on(median, _Trial("a"), env_steps, value)
-    assert _goes_on(median, _Trial("b"), 5, 1.5)
-    assert not _goes_on(median, _Trial("b"), 20, 1.0)  # its best, 1.5, is below the mean of 1 and 3
-    assert _goes_on(median, _Trial("c"), 10, 2.0)
-    assert _goes_on(median, _Trial("c"), 20, -7.0)  # its best is 2, and b is no better
-    assert _goes_on(median, _Trial("d"), 40, -9.0)  # nobody has come as far
+        assert goes_on(median, JudgedTrial("a"), env_steps, value)
+    assert goes_on(median, JudgedTrial("b"), 5, 1.5)
+    assert not goes_on(
+        median, JudgedTrial("b"), 20, 1.0
+    )  # its best, 1.5, is below the mean of 1 and 3
+    assert goes_on(median, JudgedTrial("c"), 10, 2.0)
+    assert goes_on(median, JudgedTrial("c"), 20, -7.0)  # its best is 2, and b is no better
+    assert goes_on(median, JudgedTrial("d"), 40, -9.0)  # nobody has come as far
 
 
 def test_too_few_points_and_points_that_have_measured_nothing_stop_nobody() -> None:
     median = _median()
     for point in ("a", "b", "c"):
-        assert _goes_on(median, _Trial(point), 10, -math.inf)
+        assert goes_on(median, JudgedTrial(point), 10, -math.inf)
     for point in ("d", "e", "f"):
-        assert _goes_on(median, _Trial(point), 10, 1.0)
-    assert not _goes_on(median, _Trial("g"), 10, 0.0)
+        assert goes_on(median, JudgedTrial(point), 10, 1.0)
+    assert not goes_on(median, JudgedTrial("g"), 10, 0.0)
 
 
 def test_a_resumed_sweep_judges_by_what_the_earlier_launch_left() -> None:
@@ -97,9 +76,9 @@ def test_a_resumed_sweep_judges_by_what_the_earlier_launch_left() -> None:
         trial = cell.at({"gain": gain})
         rows = [{"env_steps": 5 * k, "train/return_mean": gain * k} for k in range(1, 7)]
         resumed.recall(trial, rows, objective)
-    again = _Trial(str(cell.at({"gain": 1.0}).point))
-    assert _goes_on(resumed, again, 30, 6.0)  # a row that is made again is not judged again
+    again = JudgedTrial(str(cell.at({"gain": 1.0}).point))
+    assert goes_on(resumed, again, 30, 6.0)  # a row that is made again is not judged again
     # At 20 steps the means since 10 are 3, 6 and 9; at 30 they are 4, 8 and 12.
-    assert not _goes_on(resumed, _Trial("new"), 20, 5.9)
-    assert _goes_on(resumed, _Trial("newer"), 20, 6.1)
-    assert not _goes_on(resumed, _Trial("newer"), 30, 7.0)
+    assert not goes_on(resumed, JudgedTrial("new"), 20, 5.9)
+    assert goes_on(resumed, JudgedTrial("newer"), 20, 6.1)
+    assert not goes_on(resumed, JudgedTrial("newer"), 30, 7.0)
