@@ -11,13 +11,13 @@ from expedition.algorithms.core.hyperparameters import Hyperparameter
 from expedition.algorithms.ppo.env_runner import ChunkEnvRunner
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    # OpenAI baselines @ 36ee5d1 (June 2018), MuJoCo settings. Both decay the step size to 0 over a
-    # run (ppo1 the clip range too): set decay_steps to its length.
+    # OpenAI baselines @ 36ee5d1 (June 2018), MuJoCo settings. ppo1 lets step size and clip range
+    # fall to 0 over a run, whose length decay_steps has to name; in ppo2 both are constant.
     "ppo1": {"time_limit_is_terminal": True, "decay_clip": True},
     "ppo2": {
         "time_limit_is_terminal": True,
         "standardise_advantages": "minibatch",
-        "vf_loss_coeff": 0.5,
+        "vf_loss_coeff": 0.25,  # there 0.5 of half the squared error
         "grad_clip": 0.5,
     },
 }
@@ -45,10 +45,16 @@ class PPOConfig(DeclaredConfig, RLlibPPOConfig):
         "lr": Hyperparameter(3e-4, "Adam step, or RLlib's schedule [[env steps, value], ...]"),
         "adam_epsilon": Hyperparameter(1e-5, "ε of Adam", "baselines", low=0),
         "decay_steps": Hyperparameter(
-            None, "environment steps over which the step size falls to 0", low=1, words=(None,)
+            None,
+            "environment steps over which the step size falls to 0, linearly",
+            low=1,
+            words=(None,),
         ),
         "decay_clip": Hyperparameter(
-            False, "whether clip_param falls with it", "ppo1: yes", choices=(True, False)
+            False,
+            "whether clip_param falls over decay_steps too",
+            "ppo1: yes",
+            choices=(True, False),
         ),
         "train_batch_size_per_learner": Hyperparameter(
             2048, "environment steps an iteration, over all copies", "baselines", low=1
@@ -128,6 +134,16 @@ class PPOConfig(DeclaredConfig, RLlibPPOConfig):
     def validate(self) -> None:
         """Check the settings; see ``DeclaredConfig.validate``."""
         super().validate()
+        if self.decay_clip and self.decay_steps is None:
+            raise ValueError(
+                "decay_clip=True, decay_steps=None: nothing falls without a length; set "
+                "decay_steps to the environment steps of the run (preset ppo1 needs it)"
+            )
+        if self.decay_steps is not None and not isinstance(self.lr, int | float):
+            raise ValueError(
+                f"lr={self.lr}, decay_steps={self.decay_steps}: the step size has a schedule "
+                "already; give one number as lr, or leave decay_steps out"
+            )
         if self.num_learners > 1:
             raise ValueError(
                 f"num_learners={self.num_learners}: the observation filter has one owner; use 0 "
@@ -156,7 +172,8 @@ class A2CConfig(PPOConfig):
     """Advantage actor-critic: one gradient step of mean(A log π) a batch, by RMSprop.
 
     The synchronous form of Mnih et al. 2016, arXiv:1602.01783. Step size, discount, weights and
-    norm are those of OpenAI baselines' a2c; its batch of 5 steps of 16 copies is for games, and for
+    norm are those of OpenAI baselines' a2c, where the step size falls to 0 over a run: set
+    ``decay_steps`` to its length for that. Its batch of 5 steps of 16 copies is for games, and for
     locomotion nobody published one.
     """
 

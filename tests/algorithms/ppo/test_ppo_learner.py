@@ -208,5 +208,23 @@ def test_presets_yield_to_settings_given_with_them():
     config = PPOConfig().training(preset="ppo2", vf_loss_coeff=0.7)
     assert (config.grad_clip, config.vf_loss_coeff) == (0.5, 0.7)
     assert config.standardise_advantages == "minibatch"
-    with pytest.raises(ValueError, match="action_bounds='clamp'"):
-        PPOConfig().training(action_bounds="clamp").validate()
+
+
+def test_ppo2_weighs_half_of_half_the_squared_error():
+    assert PPOConfig().training(preset="ppo2").vf_loss_coeff == 0.5 * 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"action_bounds": "clamp"}, "action_bounds='clamp'"),
+        ({"preset": "ppo1"}, "decay_clip=True, decay_steps=None: .* set decay_steps to"),
+        (
+            {"decay_steps": 100, "lr": [[0, 1e-3], [100, 0.0]]},
+            "decay_steps=100: the step size has a schedule already",
+        ),
+    ],
+)
+def test_settings_that_do_nothing_or_do_not_agree_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        PPOConfig().environment("Pendulum-v1").training(**settings).validate()
