@@ -15,12 +15,15 @@ class PolicyGradientConfig(OnPolicyConfig):
 
     HYPERPARAMETERS: ClassVar[Mapping[str, Hyperparameter]] = {
         "batch_steps": Hyperparameter(
-            10_000, "environment steps an update, completed to whole episodes", low=1
+            10_000,
+            "environment steps an update, in rounds of one whole episode of each copy "
+            "(num_envs_per_env_runner, 10 by default); never less than one round",
+            low=1,
         ),
         "tasks": Hyperparameter(
             0,
-            "learn the first so many tasks, each from scratch with batch_steps of its own, all at "
-            "once; 0: the environment as it is",
+            "learn the first so many tasks, each from scratch with batch_steps (whole rounds, too) "
+            "of its own, all at once; 0: the environment as it is",
             low=0,
         ),
         "task_split": Hyperparameter("validation", "which tasks", choices=("train", "validation")),
