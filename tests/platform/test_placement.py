@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from itertools import product
 from typing import Any
@@ -55,6 +56,33 @@ def test_the_sum_of_all_nodes_does_not_make_a_node() -> None:
     assert fits([{"CPU": 0.1}] * 10, [{"CPU": 1}])
     assert not fits([{"CPU": 1}] * 65, [{"CPU": 4}] * 16)
     assert fits([{"CPU": 1}] * 64, [{"CPU": 4}] * 16)
+
+
+def test_many_equal_bundles_are_judged_at_once() -> None:
+    small = [{"CPU": float(count)} for count in (4, 8, 12, 14, 12, 16)]
+    assert fits([{"CPU": 1}] * 66, small)
+    assert not fits([{"CPU": 1}] * 67, small)
+    assert not fits([{"CPU": 1}] * 70, small)
+    large = [{"CPU": float(count)} for count in (16, 32, 64, 128)]
+    assert fits([{"CPU": 2}, *[{"CPU": 1}] * 238], large)
+    assert not fits([{"CPU": 2}, *[{"CPU": 1}] * 239], large)
+    assert not fits([{"CPU": 1}] * 250, large)
+    many = [{"CPU": 16.0}] * 100
+    assert fits([{"CPU": 1}] * 1_200, many)
+    assert fits(
+        [{"CPU": 4, "GPU": 1}, *[{"CPU": 3}] * 499, {"CPU": 1}], [{"CPU": 16, "GPU": 1}] * 100
+    )
+    assert not fits([{"CPU": 3}] * 501, many)
+
+
+def test_a_request_that_takes_too_long_to_judge_is_let_through() -> None:
+    # Even bundles leave a CPU of every odd node idle: six too many, which counting does not see.
+    nodes = [{"CPU": 101.0}] * 12
+    sizes = [*range(20, 60, 2), *range(30, 46, 2), 40, 44, 46]
+    assert 12 * 100 < sum(sizes) < 12 * 101
+    start = time.perf_counter()
+    assert fits([{"CPU": float(size)} for size in sizes], nodes)
+    assert time.perf_counter() - start < 5
 
 
 def test_requests_are_told_in_words() -> None:
