@@ -6,7 +6,7 @@ those of the authors' later release (see README).
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,12 @@ FLOW_SETTINGS: Mapping[str, Hyperparameter] = {
     "coupling_units": Hyperparameter(3, "k, width of the nets s and t", "app. C.1: 3 or 6", low=1),
     "log_scale_bound": Hyperparameter(
         None, "c, bound on each log-scale by c tanh(s / c)", low=1e-3, words=(None,)
+    ),
+    "state_in_couplings": Hyperparameter(
+        False,
+        "give the nets s and t the observation too; else the state translates and no more",
+        "ours; paper and released code: no",
+        choices=(True, False),
     ),
 }
 
@@ -108,6 +114,7 @@ class CouplingFlow(nn.Module):
     ) -> None:
         super().__init__()
         self.action_dim, self.n_couplings = action_dim, n_couplings
+        self.context_dim = context_dim
         self.log_scale_bound, self.init_std, self.squash = log_scale_bound, init_std, squash
         self._halves = [action_dim - action_dim // 2, action_dim // 2]
         self._log_normaliser = action_dim * (_LOG_SQRT_2PI + math.log(init_std))
@@ -188,6 +195,21 @@ class CouplingFlow(nn.Module):
             return action
         limit = 1 - torch.finfo(action.dtype).eps
         return torch.atanh(action.clamp(-limit, limit))
+
+    @classmethod
+    def of(
+        cls, settings: Mapping[str, Any], obs_dim: int, action_dim: int, squash: bool = False
+    ) -> Self:
+        """The flow that a config asks for, by ``FLOW_SETTINGS`` and ``init_std``."""
+        return cls(
+            action_dim,
+            settings["n_couplings"],
+            settings["coupling_units"],
+            log_scale_bound=settings["log_scale_bound"],
+            init_std=settings["init_std"],
+            squash=squash,
+            context_dim=obs_dim if settings["state_in_couplings"] else 0,
+        )
 
     def _scale_and_shift(
         self, nets: CouplingNets, x: Tensor, context: Tensor | None

@@ -18,15 +18,7 @@ class NFPModule(PPOModule):
 
     def make_policy(self) -> Any:
         """The flow policy."""
-        settings = self.model_config
-        flow = CouplingFlow(
-            self.action_dim,
-            settings["n_couplings"],
-            settings["coupling_units"],
-            log_scale_bound=settings["log_scale_bound"],
-            init_std=settings["init_std"],
-            squash=self.is_squashed,
-        )
+        flow = CouplingFlow.of(self.model_config, self.obs_dim, self.action_dim, self.is_squashed)
         return FlowPolicy(self.state_net(), flow)
 
 

@@ -38,13 +38,7 @@ class FlowModule(OffPolicyModule):
         sizes = (self.obs_dim, *settings["hidden_sizes"], self.action_dim)
         self.policy = FlowPolicy(
             StateNet(sizes, settings["activation"], layer_norm=True, output_scale=_OUTPUT_SCALE),
-            CouplingFlow(
-                self.action_dim,
-                settings["n_couplings"],
-                settings["coupling_units"],
-                log_scale_bound=settings["log_scale_bound"],
-                init_std=settings["init_std"],
-            ),
+            CouplingFlow.of(settings, self.obs_dim, self.action_dim),
         )
 
     def get_non_inference_attributes(self) -> list[str]:

@@ -60,7 +60,8 @@ class CloneModule(ImitationModule):
             std = settings["init_std"]
             self.policy = GaussianDensityPolicy(state_net, self.action_dim, std, squash=False)
         else:
-            self.policy = FlowPolicy(state_net, self._flow(settings))
+            flow = CouplingFlow.of(settings, self.obs_dim, self.action_dim)
+            self.policy = FlowPolicy(state_net, flow)
 
     def get_non_inference_attributes(self) -> list[str]:
         """An env runner needs everything."""
@@ -70,15 +71,6 @@ class CloneModule(ImitationModule):
         """Draw from the density; see ``ImitationModule.draw``."""
         noise = torch.randn(len(obs), self.action_dim, generator=generator, device=obs.device)
         return self.policy.draw(self.features(obs), noise).raw
-
-    def _flow(self, settings: dict[str, Any]) -> CouplingFlow:
-        return CouplingFlow(
-            self.action_dim,
-            settings["n_couplings"],
-            settings["coupling_units"],
-            log_scale_bound=settings["log_scale_bound"],
-            init_std=settings["init_std"],
-        )
 
 
 class GaussianGenerator(GaussianDensityPolicy):

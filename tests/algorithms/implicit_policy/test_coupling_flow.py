@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from expedition.algorithms.implicit_policy.flow import CouplingFlow
+from expedition.algorithms.implicit_policy.flow_policy import FlowPolicy
+from expedition.algorithms.ppo.policy import StateNet
 
 
 def _trained_looking(flow: CouplingFlow, seed: int = 0, size: float = 0.5) -> CouplingFlow:
@@ -66,7 +68,7 @@ def test_density_in_the_plane_integrates_to_one(squash):
     torch.manual_seed(0)
     flow = _trained_looking(CouplingFlow(2, 4, squash=squash, log_scale_bound=1.0), size=0.3)
     shift = torch.tensor([[0.3, -0.2]], dtype=torch.float64)
-    steps = 1500
+    steps = 600
     width = 1.0 if squash else 25.0
     edges = torch.linspace(-width, width, steps + 1, dtype=torch.float64)
     middles = (edges[1:] + edges[:-1]) / 2
@@ -123,6 +125,20 @@ def test_in_one_dimension_it_is_a_gaussian_whose_spread_ignores_the_state():
         assert standard.pow(4).mean().item() - 3 == pytest.approx(0, abs=0.08)
         spreads.append(raw.std().item())
     assert spreads[0] == pytest.approx(spreads[1], rel=1e-9)
+
+
+def test_couplings_that_see_the_state_let_it_change_the_spread_of_one_action():
+    flow = _trained_looking(CouplingFlow(1, 4, context_dim=3))
+    policy = FlowPolicy(StateNet((3, 4, 1), "tanh").double(), flow)
+    noise, states = _normal(2_000, 1), _normal(2, 3, seed=2)
+    spreads = [policy.draw(state.expand(2_000, -1), noise).raw.std().item() for state in states]
+    assert abs(math.log(spreads[0] / spreads[1])) > 0.1
+    obs = states.repeat(1_000, 1)
+    raw, log_prob = policy.draw(obs, noise)
+    torch.testing.assert_close(policy.log_prob(obs, raw), log_prob)
+    torch.testing.assert_close(policy.entropy(states, noise), -log_prob.mean())
+    largest = policy.statistics(obs, raw)["largest_noise"].item()
+    assert largest == pytest.approx(noise.abs().max().item())
 
 
 def test_log_scales_stay_within_their_bound():

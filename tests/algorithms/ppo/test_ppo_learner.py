@@ -81,10 +81,13 @@ def test_advantages_are_standardised_over_the_steps_that_were_made():
     assert advantages.std(correction=0).item() == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize("config_class", [PPOConfig, NFPConfig])
 @pytest.mark.parametrize("bounds", ["clip", "squash"])
-def test_ratio_is_one_before_the_first_step(config_class, bounds):
-    learner = make_learner(config_class(), action_bounds=bounds)
+@pytest.mark.parametrize(
+    ("config_class", "settings"),
+    [(PPOConfig, {}), (NFPConfig, {}), (NFPConfig, {"state_in_couplings": True})],
+)
+def test_ratio_is_one_before_the_first_step(config_class, settings, bounds):
+    learner = make_learner(config_class(), action_bounds=bounds, **settings)
     rows = rows_of(learner, [chunk(learner, 50, 0)])
     policy = learner.module[DEFAULT_MODULE_ID].unwrapped().policy
     log_prob = policy.log_prob(rows["features"], rows[Columns.ACTIONS])

@@ -78,8 +78,9 @@ def test_divergence_is_zero_at_the_start_and_positive_elsewhere():
         assert found.evaluate(found.start + 0.1 * torch.randn_like(found.start))[1] > 0
 
 
-def test_steps_keep_to_the_bound_and_raise_the_reward():
-    learner = make(gamma=0.0, max_kl=0.02)
+@pytest.mark.parametrize("state_in_couplings", [False, True])
+def test_steps_keep_to_the_bound_and_raise_the_reward(state_in_couplings):
+    learner = make(gamma=0.0, max_kl=0.02, state_in_couplings=state_in_couplings)
     rewards = []
     for seed in range(25):
         part = batch(learner, seed)
