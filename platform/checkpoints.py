@@ -21,6 +21,7 @@ from expedition.platform.store import json_text, read_json, sync, sync_all
 
 RECORD = "checkpoint.json"
 KEEP = 2  # the newest, and the one before in case the newest turns out unreadable
+_NEEDED = {"iteration", "env_steps", "seconds", "trial", "files"}  # of a record
 _CHUNK = 1 << 20  # bytes read at a time when a file is summed
 
 
@@ -36,6 +37,8 @@ class Checkpoint:
         trial: The trial it is of; of one with stages, the stage as a trial.
         stage: Number of the stage, from 0.
         stage_start: Environment steps made before the stage.
+        rows: Rows of the trial before it; of a copy of another trial not one an iteration.
+            ``None`` where an earlier release did not note it.
     """
 
     path: Path
@@ -45,6 +48,7 @@ class Checkpoint:
     trial: Trial
     stage: int = 0
     stage_start: int = 0
+    rows: int | None = None
 
 
 def publish(
@@ -56,7 +60,7 @@ def publish(
         folder: Folder of the trial's checkpoints.
         trial: The trial.
         position: ``{"iteration": int, "env_steps": int, "seconds": float, "stage": int,
-            "stage_start": int}``.
+            "stage_start": int, "rows": int}``.
         save: Called with the folder to write the algorithm's files into.
 
     Returns:
@@ -128,6 +132,8 @@ def read(path: Path) -> Checkpoint:
     record = read_json(path / RECORD)
     if not record:
         raise UserError(f"{path} is not a checkpoint: it has no {RECORD}")
+    if missing := _NEEDED - record.keys():
+        raise UserError(f"{path} is damaged: its {RECORD} has no {', '.join(sorted(missing))}")
     for name, summary in record["files"].items():
         file = path / name
         if not file.is_file() or list(_summary(file)) != summary:
@@ -140,14 +146,16 @@ def read(path: Path) -> Checkpoint:
         trial=Trial.from_dict(record["trial"]),
         stage=record.get("stage", 0),
         stage_start=record.get("stage_start", 0),
+        rows=record.get("rows"),
     )
 
 
-def find(path: Path) -> Checkpoint:
+def find(path: Path, say: Callable[[str], None] = lambda line: None) -> Checkpoint:
     """Find the checkpoint that a user means: a checkpoint, or the newest one of a trial folder.
 
     Args:
         path: Folder of a checkpoint, of a trial's checkpoints, or of a trial.
+        say: Told of newer checkpoints that are damaged.
 
     Returns:
         The checkpoint.
@@ -156,9 +164,15 @@ def find(path: Path) -> Checkpoint:
         UserError: There is none, or it is damaged.
     """
     for folder in (path / "checkpoints", path):
-        readable = [found for _, found in newest_first(folder) if found is not None]
-        if readable:
-            return readable[0]
+        damaged = []
+        for place, found in newest_first(folder):
+            if found is not None:
+                for other in damaged:
+                    say(f"checkpoint {other} is damaged: taking {found.path.name} instead")
+                return found
+            damaged.append(place)
+        if damaged:
+            return read(damaged[0])  # which says what is wrong with it
     return read(path)
 
 

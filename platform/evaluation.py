@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,6 +31,8 @@ _REMOTE = ("num_env_runners", "num_learners", "evaluation_num_env_runners")
 def open_checkpoint(path: Path, method: str | None = None) -> Checkpoint:
     """Find a checkpoint and make sure it is of the method that is expected.
 
+    Newer ones of the trial that are damaged are named on standard error.
+
     Args:
         path: Folder of a checkpoint, or of a trial: then its newest; or its address in an object
             store.
@@ -41,7 +44,9 @@ def open_checkpoint(path: Path, method: str | None = None) -> Checkpoint:
     Raises:
         UserError: There is none, it is damaged, or it is of another method.
     """
-    checkpoint = checkpoints.find(fetched_checkpoint(path))
+    checkpoint = checkpoints.find(
+        fetched_checkpoint(path), lambda line: print(line, file=sys.stderr)
+    )
     if method is not None and checkpoint.trial.algorithm != method:
         raise UserError(
             f"checkpoint {checkpoint.path} is of method '{checkpoint.trial.algorithm}',"

@@ -205,6 +205,11 @@ class TrialFolder:
         with self.progress.open("a", encoding="utf-8") as file:
             file.write(line)
 
+    def sync_rows(self) -> None:
+        """Flush the rows to the disk: before a checkpoint is, which goes on after them."""
+        if self.progress.exists():
+            sync_all([self.progress, self.path])
+
     def rows(self) -> list[dict[str, Any]]:
         """Read the progress rows; a line cut short by a crash ends the reading."""
         try:

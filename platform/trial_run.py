@@ -84,25 +84,37 @@ class TrialRun:
             self.notes.append(note)
 
     def _resume(self) -> None:
-        """Go on from the newest checkpoint that can be read, or from the start."""
+        """Go on from the newest checkpoint that can be used, or from the start."""
+        refused = []
         for path, checkpoint in checkpoints.newest_first(self.folder.checkpoints):
-            if checkpoint is not None and self._restored(checkpoint):
-                return
-            self.notes.append(f"checkpoint {path} is not readable; using the one before")
+            problem = "is not readable" if checkpoint is None else self._restored(checkpoint)
+            if problem is None:
+                break
+            refused.append(f"checkpoint {path} {problem}")
             self._rebuild()
+        else:
+            self._start()
+        going_on = f"going on from iteration {self._iteration}"
+        instead = going_on if self._iteration else "starting from the beginning"
+        self.notes += [f"{reason}; {instead}" for reason in refused]
+
+    def _start(self) -> None:
         if self._stage:
             self._stage = 0
             self._rebuild()
         self._stage_start = 0
         self.rows = self.folder.cut_back(0)
 
-    def _restored(self, checkpoint: Checkpoint) -> bool:
+    def _restored(self, checkpoint: Checkpoint) -> str | None:
+        """Restore a checkpoint of this trial; otherwise say what is wrong with it."""
+        before = sum(row["iteration"] <= checkpoint.iteration for row in self.folder.rows())
+        if checkpoint.rows is not None and before != checkpoint.rows:
+            return f"goes on after {checkpoint.rows} rows, of which {before} are there"
         try:
             self.restore(checkpoint)
         except Exception as error:  # RLlib raises anything from KeyError to UnpicklingError
-            self.notes.append(f"restoring {checkpoint.path}: {type(error).__name__}: {error}")
-            return False
-        return True
+            return f"cannot be restored ({type(error).__name__}: {error})"
+        return None
 
     def _rebuild(self) -> None:
         """Build the algorithm again: a restore that failed may have left it half changed."""
@@ -206,6 +218,7 @@ class TrialRun:
     def save(self) -> Path:
         """Write a checkpoint and the coverage arrays into the trial's folder."""
         self.folder.write_coverage(coverage_of(self.algorithm))
+        self.folder.sync_rows()
         path = checkpoints.publish(
             self.folder.checkpoints,
             self._stage_trial,
@@ -228,6 +241,7 @@ class TrialRun:
             "seconds": self._seconds,
             "stage": self._stage,
             "stage_start": self._stage_start,
+            "rows": len(self.rows),
         }
 
     def restore(self, checkpoint: Checkpoint) -> None:

@@ -256,7 +256,7 @@ def test_a_damaged_checkpoint_in_the_store_gives_way_to_the_one_before(
     monkeypatch.setenv("EXPEDITION_HOME", f"{os.environ['EXPEDITION_HOME']}-second")
     resumed = TrialRun(trial, _folder(store, trial))
     assert resumed.env_steps == 30
-    assert "000006 is not readable; using the one before" in resumed.notes[0]
+    assert "000006 is not readable; going on from iteration 3" in resumed.notes[0]
     _advance(resumed, 100)
     resumed.close()
     assert rows_of(_folder(store, trial)) == expected

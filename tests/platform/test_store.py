@@ -152,18 +152,23 @@ def test_a_checkpoint_knows_its_trial_and_place(tmp_path: Path) -> None:
     assert record["files"]["state.txt"][0] == len("weights")
 
 
-@pytest.mark.parametrize("damage", ["changed", "cut", "gone", "no record"])
+@pytest.mark.parametrize("damage", ["changed", "cut", "gone", "no record", "old record"])
 def test_a_damaged_checkpoint_is_noticed(tmp_path: Path, damage: str) -> None:
     path = _checkpoint(tmp_path, 4)
     if damage == "gone":
         (path / "state.txt").unlink()
     elif damage == "no record":
         (path / "checkpoint.json").unlink()
+    elif damage == "old record":
+        record = read_json(path / "checkpoint.json")
+        del record["files"], record["seconds"]
+        write_json(path / "checkpoint.json", record)
     else:
         (path / "state.txt").write_text("w3ights" if damage == "changed" else "weig")
 
     assert [checkpoint for _, checkpoint in checkpoints.newest_first(tmp_path)] == [None]
-    with pytest.raises(UserError, match=r"state\.txt is not what was written|no checkpoint\.json"):
+    reason = r"state\.txt is not what was written|no checkpoint\.json|has no files, seconds"
+    with pytest.raises(UserError, match=reason):
         checkpoints.read(path)
 
 
@@ -225,6 +230,18 @@ def test_find_takes_a_checkpoint_or_a_trial_folder(tmp_path: Path) -> None:
         checkpoints.find(tmp_path / "nowhere")
     with pytest.raises(UserError, match="is not a checkpoint"):
         checkpoints.find(Path(__file__).parent)
+
+
+def test_find_says_that_it_passes_over_a_damaged_checkpoint(tmp_path: Path) -> None:
+    older = _checkpoint(tmp_path / "checkpoints", 1)
+    newer = _checkpoint(tmp_path / "checkpoints", 2)
+    (newer / "state.txt").write_text("w3ights")
+    said: list[str] = []
+    assert checkpoints.find(tmp_path, said.append).path == older
+    assert said == [f"checkpoint {newer} is damaged: taking 000001 instead"]
+    (older / "state.txt").unlink()
+    with pytest.raises(UserError, match=r"000002 is damaged: state\.txt is not what was written"):
+        checkpoints.find(tmp_path)
 
 
 def test_a_folder_that_is_owned_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -105,22 +106,73 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(
 
     assert resumed.rows[-1]["iteration"] == 3
     assert resumed.notes == [
-        f"checkpoint {folder.checkpoints / '000006'} is not readable; using the one before"
+        f"checkpoint {folder.checkpoints / '000006'} is not readable; going on from iteration 3"
     ]
     assert _without_time(_finish(resumed)) == reference
 
 
+@pytest.mark.parametrize("iterations", [2, 5])
 def test_without_any_readable_checkpoint_a_trial_starts_again(
-    folder: TrialFolder, reference: list[dict[str, Any]]
+    folder: TrialFolder, reference: list[dict[str, Any]], iterations: int
 ) -> None:
     killed = TrialRun(_trial(), folder)
-    for _ in range(2):
+    for _ in range(iterations):
         killed.advance()
+    damaged = [*folder.checkpoints.iterdir()] if folder.checkpoints.exists() else []
+    for path in damaged:
+        (path / "fake.json").unlink()
 
     resumed = TrialRun(_trial(), folder)
 
     assert resumed.rows == []
+    assert resumed.notes == [
+        f"checkpoint {path} is not readable; starting from the beginning" for path in damaged
+    ]
     assert _without_time(_finish(resumed)) == reference
+    assert len(damaged) == iterations // 3
+
+
+def test_rows_are_on_the_disk_before_the_checkpoint_that_goes_on_after_them(
+    folder: TrialFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def flushing(descriptor: int) -> None:
+        fsync(descriptor)
+        done.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
+
+    def renaming(source: Path, target: Path) -> None:
+        done.append(f"rename to {target.name}")
+        replace(source, target)
+
+    run = TrialRun(_trial(), folder)
+    monkeypatch.setattr(os, "fsync", flushing)
+    monkeypatch.setattr(os, "replace", renaming)
+    for _ in range(4):
+        run.advance()
+    run.close()
+    assert done.count("progress.jsonl") == 1  # once a checkpoint, not once a row
+    assert done.index("progress.jsonl") < done.index("rename to 000003")
+
+
+def test_a_checkpoint_whose_rows_were_lost_gives_way_to_the_one_before(
+    folder: TrialFolder, reference: list[dict[str, Any]]
+) -> None:
+    killed = TrialRun(_trial(), folder)
+    for _ in range(8):
+        killed.advance()
+    lines = folder.progress.read_text().splitlines(keepends=True)
+    folder.progress.write_text("".join([*lines[:4], lines[4][:20]]))  # as after a power cut
+
+    resumed = TrialRun(_trial(), folder)
+
+    newest = folder.checkpoints / "000006"
+    assert resumed.notes == [
+        f"checkpoint {newest} goes on after 6 rows, of which 4 are there; going on from iteration 3"
+    ]
+    assert _without_time(_finish(resumed)) == reference
+    assert _without_time(folder.rows()) == reference
 
 
 def test_a_trial_killed_between_its_last_checkpoint_and_its_end_is_done(
@@ -287,6 +339,31 @@ def test_a_scheduler_can_copy_one_trial_into_another(tmp_path: Path) -> None:
     again = resumed.train()
     resumed.stop()
     assert (again["iteration"], again["train/return_mean"]) == (5, row["train/return_mean"])
+
+
+def test_a_copy_of_a_trial_that_is_further_goes_on_after_a_crash(tmp_path: Path) -> None:
+    """Its rows leave out the iterations that it never made, and its checkpoint knows that."""
+    run, (donor, heir) = RunFolder(tmp_path), trials_of(fake_experiment())
+    for trial in (donor, heir):
+        run.trial(trial.id).write_trial(trial.to_dict())
+    source = ExperimentTrial({"run": str(tmp_path), "trial": donor.id})
+    for _ in range(4):
+        source.train()
+    source.save_checkpoint(str(tmp_path / "exchange"))
+    source.stop()
+    target = ExperimentTrial({"run": str(tmp_path), "trial": heir.id})
+    for _ in range(2):
+        target.train()
+    target.load_checkpoint(str(tmp_path / "exchange"))
+    before = target.train()
+    target._run.close()  # type: ignore[union-attr]
+
+    resumed = ExperimentTrial({"run": str(tmp_path), "trial": heir.id})
+    again = resumed.train()
+    resumed.stop()
+    assert "notes" not in again
+    assert (again["iteration"], again["train/return_mean"]) == (5, before["train/return_mean"])
+    assert [row["iteration"] for row in run.trial(heir.id).rows()] == [1, 2, 5]
 
 
 def test_a_copy_that_does_not_fit_fails_its_trial_and_says_why(
