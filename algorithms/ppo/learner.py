@@ -259,6 +259,7 @@ class PPOLearner(PPOTorchLearner):
         targets = rows[Postprocessing.VALUE_TARGETS]
         errors = module.values(features) - targets
         surrogate = self.surrogate(log_prob, log_ratio, rows[Postprocessing.ADVANTAGES])
+        bound = math.inf if module.is_squashed else 1.0
         scalars = {
             "policy_loss": -surrogate.mean(),
             "vf_loss": errors.square().mean(),
@@ -266,7 +267,7 @@ class PPOLearner(PPOTorchLearner):
             "entropy": self._entropy(features),
             "kl": _k3(log_ratio),
             "clip_fraction": ((log_ratio.exp() - 1).abs() > self._clip_range).float().mean(),
-            "outside_bounds": (raw.abs() > 1).float().mean(),
+            "outside_bounds": (raw.abs() > bound).float().mean(),
         } | module.policy.statistics(features, raw)
         return {name: value.item() for name, value in scalars.items()}
 

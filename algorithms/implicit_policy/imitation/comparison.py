@@ -24,6 +24,9 @@ class ActionComparison:
         half_width: Of every part.
         bins: Of a histogram of [-1, 1]; what is outside counts for the outermost.
         seed: Of the choice of states, where there are more than ``MAX_STATES``.
+
+    Raises:
+        ValueError: The expert was in no state of a part.
     """
 
     def __init__(
@@ -47,10 +50,15 @@ class ActionComparison:
         }
         for name, is_inside in (parts or {"": np.ones(len(along), dtype=bool)}).items():
             rows = np.flatnonzero(is_inside)
+            if not len(rows):
+                raise ValueError(
+                    f"compare_at={name.removeprefix('_at_')}: no demonstrated state lies within "
+                    f"compare_half_width={half_width:g} of it; coordinate compare_axis={axis} goes "
+                    f"from {along.min():g} to {along.max():g}"
+                )
             if len(rows) > MAX_STATES:
                 rows = np.sort(rng.choice(rows, MAX_STATES, replace=False))
-            if len(rows):
-                self._parts[name] = (observations[rows], actions[rows])
+            self._parts[name] = (observations[rows], actions[rows])
         # Figures show all states, those between the parts too.
         rows = np.sort(rng.permutation(len(along))[:MAX_STATES])
         self._shown = (observations[rows], actions[rows])
@@ -64,7 +72,7 @@ class ActionComparison:
             centres. ``modes_at_<centre>``: modes of the learner's actions in the one state of the
             expert that is nearest to the centre, as a policy without any may have one here and
             another there; ``expert_modes_at_<centre>``: the expert's in the part. Both of the
-            coordinate that has most. Parts without a state are left out.
+            coordinate that has most.
         """
         found: dict[str, float] = {}
         distances = []

@@ -25,7 +25,7 @@ def test_modes_are_the_high_maxima_of_a_smooth_histogram():
 def test_total_variation_is_taken_in_each_part_and_of_each_coordinate():
     observations = np.array([[-4.0], [-3.0], [4.0], [4.5], [30.0]])
     actions = np.array([[0.9, 0.9], [0.9, 0.9], [-0.9, 0.1], [0.9, 0.1], [0.0, 0.0]])
-    comparison = ActionComparison(observations, actions, centres=(-4, 0, 4), half_width=2.0, bins=4)
+    comparison = ActionComparison(observations, actions, centres=(-4, 4), half_width=2.0, bins=4)
 
     def draw(obs: np.ndarray) -> np.ndarray:
         return np.stack([np.where(obs[:, 0] < 0, 0.8, 0.9), np.where(obs[:, 0] < 0, -3.0, 0.1)], 1)
@@ -34,13 +34,19 @@ def test_total_variation_is_taken_in_each_part_and_of_each_coordinate():
     assert found["tv_at_-4"] == pytest.approx(0.5)  # 0 of the first coordinate, 1 of the second
     assert found["tv_at_4"] == pytest.approx(0.25)  # 0.5 and 0
     assert found["tv"] == pytest.approx(0.375)
-    assert not any(name.endswith("at_0") for name in found)  # the expert was never there
     assert found["expert_modes_at_4"] == 2.0
     assert found["modes_at_4"] == 1.0
     pairs = comparison.pairs(draw)
     # Figures show the states between the parts too.
     np.testing.assert_array_equal(pairs["expert_actions"][:, :1], observations)
     np.testing.assert_array_equal(pairs["learner_actions"][:, 1:], draw(observations))
+
+
+def test_a_place_that_the_expert_never_was_at_is_refused():
+    observations = np.array([[0.0, -3.0], [0.0, 4.0]])
+    message = r"compare_at=20: .* within compare_half_width=0\.5 .* goes from -3 to 4"
+    with pytest.raises(ValueError, match=message):
+        ActionComparison(observations, np.zeros((2, 1)), axis=1, centres=(4, 20))
 
 
 def test_without_centres_all_states_are_one_part():

@@ -129,3 +129,5 @@ def test_demonstrations_of_another_environment_are_refused():
         build("clone", "Pendulum-v1", **WALK)
     with pytest.raises(ValueError, match="compare_axis=1: observations have 1 coordinates"):
         build("clone", **WALK, compare_axis=1)
+    with pytest.raises(ValueError, match="compare_at=20: no demonstrated state"):
+        build("clone", **WALK, compare_at=(0, 20))

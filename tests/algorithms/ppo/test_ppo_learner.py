@@ -55,12 +55,16 @@ def rows_of(learner: PPOLearner, chunks: list[SingleAgentEpisode]) -> dict[str, 
     return learner._rows(TrainingData(episodes=chunks))[0]
 
 
-def test_advantages_are_the_generalised_estimates_and_truncation_bootstraps():
+def test_advantages_are_the_generalised_estimates_and_all_but_a_true_end_bootstraps():
     learner = make_learner(standardise_advantages="no", gamma=0.9, lambda_=0.8)
-    chunks = [chunk(learner, 4, 0, terminated=True), chunk(learner, 3, 1)]
+    chunks = [
+        chunk(learner, 4, 0, terminated=True),
+        chunk(learner, 3, 1, truncated=True),
+        chunk(learner, 2, 2),
+    ]
     module = learner.module[DEFAULT_MODULE_ID].unwrapped()
     expected = []
-    for part, final in zip(chunks, (0.0, 1.0), strict=True):
+    for part, final in zip(chunks, (0.0, 1.0, 1.0), strict=True):
         obs = torch.from_numpy(np.asarray(part.observations.data))
         values = module.compute_values({Columns.OBS: obs}).detach().numpy().astype(float)
         values[-1] *= final
@@ -205,6 +209,13 @@ def test_step_size_and_clip_range_fall_with_the_steps():
     learner._start_schedules({"num_env_steps_sampled_lifetime": 250})
     assert learner.optimizer.param_groups[0]["lr"] == pytest.approx(0.75 * 3e-4)
     assert learner._clip_range == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize(("bounds", "share"), [("clip", 0.317), ("raw", 0.317), ("squash", 0.0)])
+def test_actions_are_outside_the_bounds_unless_squashed(bounds, share):
+    learner = make_learner(action_bounds=bounds, lr=0.0)
+    learner.update(episodes=[chunk(learner, 4000, 0)])
+    assert learner.pop_statistics()["outside_bounds"] == pytest.approx(share, abs=0.02)
 
 
 def test_presets_yield_to_settings_given_with_them():
