@@ -43,7 +43,7 @@ def ray_session(address: str | None, *, debug: bool, show_workers: bool = False)
         With Ray initialised.
 
     Raises:
-        UserError: There is no cluster at the address.
+        UserError: There is no cluster at the address, or Ray refuses the token.
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -64,7 +64,10 @@ def ray_session(address: str | None, *, debug: bool, show_workers: bool = False)
     remove_leftovers()
     folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
     try:
-        ray.init(num_cpus=usable_cores(), include_dashboard=False, _temp_dir=folder, **common)
+        _init(
+            "local",  # and not the cluster of RAY_ADDRESS, which --address auto means
+            num_cpus=usable_cores(), include_dashboard=False, _temp_dir=folder, **common,
+        )  # fmt: skip
         yield
     finally:
         _leave()
@@ -90,11 +93,22 @@ def _leave() -> None:
             gc.enable()
 
 
-def _connect(address: str, common: Mapping[str, Any]) -> None:
+def _init(address: str, **settings: Any) -> None:
     import ray
+    from ray.exceptions import AuthenticationError
 
     try:
-        ray.init(address=address, **common)
+        ray.init(address, **settings)
+    except AuthenticationError as error:  # e.g. of a shell that remembers a cluster that is gone
+        reason = str(error).partition(". ")[0]
+        raise UserError(
+            f"{reason}: name the token of the cluster, or unset RAY_AUTH_MODE for a Ray without"
+        ) from error
+
+
+def _connect(address: str, common: Mapping[str, Any]) -> None:
+    try:
+        _init(address, **common)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"no Ray cluster at --address {address}: {reason}") from error
