@@ -226,7 +226,5 @@ def stop(job: JobName = None, address: Address = None) -> None:
 
     dashboard = connect(address)
     found = submission.find(dashboard, job)
-    asked = submission.stop(dashboard, found)
-    typer.echo(
-        f"job {found.id} is being stopped" if asked else f"job {found.id} has ended: {found.status}"
-    )
+    ended = submission.stop(dashboard, found, typer.echo)
+    typer.echo(f"job {ended.id} has ended: {ended.status}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import urllib.error
@@ -83,7 +84,7 @@ class Dashboard:
                 return bytes(answer.read())
         except urllib.error.HTTPError:
             raise
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise self.unreachable(error) from error
 
     def refusal(self, code: int, reason: str) -> UserError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
 RUN, EXPERIMENT, STORAGE = "expedition.run", "expedition.experiment", "expedition.storage"
 STOP_WAIT_S = 60  # a job that is stopped finishes its iterations and saves its trials
 SUCCEEDED = "SUCCEEDED"
+STOP_GRACE_S = 15  # beyond that, until Ray has ended its processes and says so
 ENDED = (SUCCEEDED, "FAILED", "STOPPED")
 _HEALTH_S = 5.0
+_POLL_S = 0.5
 
 Say = Callable[[str], None]
 
@@ -168,9 +171,7 @@ def _job(details: JobDetails) -> Job:
         run=metadata[RUN],
         experiment=metadata.get(EXPERIMENT, ""),
         status=str(details.status.value),
-        started=datetime.fromtimestamp(start / 1000, UTC).isoformat("T", "seconds")
-        if start
-        else "",
+        started=_iso(start) if start else "",
         seconds=round(((end or now) - start) / 1000, 1) if start else 0.0,
         storage=metadata.get(STORAGE, ""),
         entrypoint=details.entrypoint,
@@ -219,16 +220,36 @@ def follow(dashboard: Dashboard, job: Job, write: Callable[[str], None]) -> Job:
     return find(dashboard, job.id)
 
 
-def stop(dashboard: Dashboard, job: Job) -> bool:
-    """Ask a job to end in order, which saves its trials.
+def stop(dashboard: Dashboard, job: Job, say: Say) -> Job:
+    """End a job in order, which saves its trials, and wait until it has ended.
+
+    Until then it counts as running: submitting its run again would find it and start nothing.
+
+    Args:
+        dashboard: The cluster.
+        job: The job.
+        say: Told in a line that it takes a while.
 
     Returns:
-        Whether it was still to be ended.
+        The job as it ended.
+
+    Raises:
+        UserError: It has not ended when Ray should have ended it, or the cluster does not answer.
     """
     if job.ended:
-        return False
+        return job
     with _explained(dashboard):
-        return bool(dashboard.jobs().stop_job(job.id))
+        dashboard.jobs().stop_job(job.id)
+    say(f"job {job.id} finishes its iterations and saves its trials, for {STOP_WAIT_S} s at most")
+    deadline = time.monotonic() + STOP_WAIT_S + STOP_GRACE_S
+    while not (found := find(dashboard, job.id)).ended:
+        if time.monotonic() > deadline:
+            raise UserError(
+                f"job {job.id} is being stopped and has not ended: see expedition jobs before it is"
+                " submitted again"
+            )
+        time.sleep(_POLL_S)
+    return found
 
 
 @contextmanager
@@ -245,8 +266,9 @@ def _explained(dashboard: Dashboard) -> Iterator[None]:
     except (ConnectionError, requests.ConnectionError, aiohttp.ClientError) as error:
         raise dashboard.unreachable(ConnectionError("the connection failed")) from error
     except (RuntimeError, requests.RequestException) as error:
-        lines = [line for line in str(error).splitlines() if line.strip()] or [""]
-        raise UserError(f"the cluster at {dashboard.address}: {lines[0]}") from error
+        # A traceback of the cluster's, whose last line says it, and a full stop of the client's.
+        lines = [line for line in str(error).splitlines() if line.strip(" .")] or [""]
+        raise UserError(f"the cluster at {dashboard.address}: {lines[-1]}") from error
 
 
 def _living(dashboard: Dashboard) -> list[dict[str, float]]:

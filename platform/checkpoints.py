@@ -164,7 +164,7 @@ def find(path: Path, say: Callable[[str], None] = lambda line: None) -> Checkpoi
         UserError: There is none, or it is damaged.
     """
     for folder in (path / "checkpoints", path):
-        damaged = []
+        damaged: list[Path] = []
         for place, found in newest_first(folder):
             if found is not None:
                 for other in damaged:

@@ -169,8 +169,7 @@ def lose_driver(cluster: Cluster, request: Request, results: Path, victim: Trial
 def stop_job(cluster: Cluster, request: Request, results: Path, victim: Trial) -> None:
     """Stop the job in order, and submit the run again."""
     job = submission.find(connect(None))
-    submission.stop(connect(None), job)
-    wait(lambda: submission.find(connect(None), job.id).ended)
+    submission.stop(connect(None), job, print)
     submit(request, results)
 
 

@@ -81,17 +81,51 @@ def test_a_job_is_named_by_its_id_or_its_run(monkeypatch: pytest.MonkeyPatch) ->
         submission.find(at)
 
 
-def test_an_ended_job_is_not_stopped_again(
+def test_stop_waits_until_a_job_has_ended(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked: list[str] = []
-    client: Any = SimpleNamespace(stop_job=lambda name: asked.append(name) or True)
+    statuses = iter(["RUNNING", "RUNNING", "RUNNING", "STOPPED"])
+    client: Any = SimpleNamespace(stop_job=asked.append)
     monkeypatch.setattr(Dashboard, "jobs", lambda _: client)
-    monkeypatch.setattr(submission, "jobs", lambda _: [_job(2, "RUNNING"), _job(1, "SUCCEEDED")])
-    assert run(["stop", "mine.1", "--address", NOWHERE]) == 0
-    assert capsys.readouterr().out == "job mine.1 has ended: SUCCEEDED\n"
+    monkeypatch.setattr(
+        submission, "jobs", lambda _: [_job(2, next(statuses)), _job(1, "SUCCEEDED")]
+    )
+    monkeypatch.setattr(submission, "_POLL_S", 0.0)
     assert run(["stop", "mine", "--address", NOWHERE]) == 0
     assert asked == ["mine.2"]
+    assert capsys.readouterr().out.splitlines() == [
+        "job mine.2 finishes its iterations and saves its trials, for 60 s at most",
+        "job mine.2 has ended: STOPPED",
+    ]
+    monkeypatch.setattr(submission, "jobs", lambda _: [_job(2, "STOPPED")])
+    assert run(["stop", "mine.2", "--address", NOWHERE]) == 0
+    assert capsys.readouterr().out == "job mine.2 has ended: STOPPED\n"
+    assert asked == ["mine.2"]  # and not again
+
+
+def test_a_job_that_does_not_end_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client: Any = SimpleNamespace(stop_job=lambda _: True)
+    monkeypatch.setattr(Dashboard, "jobs", lambda _: client)
+    monkeypatch.setattr(submission, "jobs", lambda _: [_job(2, "RUNNING")])
+    monkeypatch.setattr(submission, "STOP_WAIT_S", 0)
+    monkeypatch.setattr(submission, "STOP_GRACE_S", 0)
+    assert run(["stop", "--address", NOWHERE]) == 2
+    assert "job mine.2 is being stopped and has not ended" in capsys.readouterr().err
+
+
+def test_of_what_the_cluster_raises_the_last_line_is_told() -> None:
+    text = (
+        "Request failed with status code 500: Traceback (most recent call last):\n"
+        '  File "job_head.py", line 1, in submit\nValueError: job mine.1 exists already\n.'
+    )
+    with (
+        pytest.raises(UserError, match=rf"cluster at {NOWHERE}: ValueError: job mine\.1 exists al"),
+        submission._explained(Dashboard(NOWHERE)),
+    ):
+        raise RuntimeError(text)
 
 
 def test_a_password_in_the_tracking_address_is_not_sent() -> None:

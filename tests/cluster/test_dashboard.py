@@ -111,6 +111,12 @@ def test_an_address_where_nobody_listens_is_one_line() -> None:
         Dashboard("http://nowhere.invalid:1").require_ray()
 
 
+def test_an_address_that_is_none_is_one_line() -> None:
+    for address in ("http://head:abc", "http://a b:8265", "http://[::1"):
+        with pytest.raises(UserError, match=r"^(no Ray|what answers at|--address).*(head|a b|::1)"):
+            connect(address).require_ray()
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [

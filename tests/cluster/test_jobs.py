@@ -159,8 +159,7 @@ def test_a_run_is_stopped_resumed_loses_a_node_and_has_the_numbers_of_an_undistu
     folder = RunFolder(tmp_path / "results" / job.run)
     trials = [folder.trial(f"default/one/seed_{seed}") for seed in (0, 1)]
     wait_for(lambda: any(len(trial.rows()) > 4 for trial in trials))
-    assert run(["stop", job.id]) == 0
-    wait_for(lambda: submission.find(connect(None), job.id).ended)
+    assert run(["stop", job.id]) == 0  # which waits for its end
     assert submission.find(connect(None), job.id).status == "STOPPED"
     saved = [len(trial.rows()) for trial in trials]
     assert RUNNING in [trial.status()["state"] for trial in trials]
