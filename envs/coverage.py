@@ -51,6 +51,19 @@ class CoverageTracker(Protocol):
         ...
 
 
+@runtime_checkable
+class SequenceTracker(Protocol):
+    """A tracker with scores that may depend on the order in which episodes come."""
+
+    def start_sequence(self) -> None:
+        """Score what comes as one sequence, from its first episode on.
+
+        For episodes that depend on one another, as when p(z) adapts: an average over their orders
+        would be of sequences that cannot happen.
+        """
+        ...
+
+
 def tracker_for(env: gym.Env | VectorEnv) -> CoverageTracker | None:
     """Make a new tracker for an environment.
 

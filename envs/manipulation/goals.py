@@ -1,8 +1,9 @@
 """Hidden goals, scored offline: which would the recent episodes have found, and how soon?
 
 An agent that explores for an unknown goal does not see it, so one sequence of episodes can be
-scored for thousands of goals at once. Which episode comes first is chance; the scores here are
-exact expectations over all orders of the episodes.
+scored for thousands of goals at once. Where episodes do not depend on one another, which comes
+first is chance, and the scores are exact expectations over all orders of the episodes. Where they
+do, as when p(z) adapts, the episodes are scored in the order in which they came.
 """
 
 from __future__ import annotations
@@ -74,35 +75,66 @@ def found_within(hits: NDArray[np.int64], episodes: int, longest: int) -> Array:
         For N = 0 to ``longest``, shape (longest + 1,).
     """
     goals_with = np.bincount(hits, minlength=episodes + 1)  # by number of hits
-    before = np.minimum(np.arange(longest), episodes)
-    left = np.maximum(episodes - before, 1)  # episodes that may come next
-    misses = np.maximum(episodes - np.arange(episodes + 1)[:, None] - before, 0)
-    missed = np.cumprod(np.where(before < episodes, misses / left, 1.0), axis=1)
-    found = goals_with @ (1.0 - missed) / max(len(hits), 1)
+    found = goals_with @ (1.0 - _missed(episodes, longest)) / max(len(hits), 1)
     return np.concatenate([[0.0], found])
 
 
 def episodes_to_find(hits: NDArray[np.int64], episodes: int) -> Array:
-    """Expected place of the first hit in a random order of the episodes, at most 100.
+    """Expected episodes until a goal is found, over all orders; one not found in 100 counts as 100.
 
     Args:
         hits: Episodes that hit each goal (k), shape (goals,).
         episodes: E.
 
     Returns:
-        ``(E + 1) / (k + 1)``, counting from 1; 100 where no episode hit. Shape (goals,).
+        Mean of min(place of the first hit from 1, 100), which is the sum over N from 0 to 99 of
+        the probability that N episodes missed. Shape (goals,).
     """
-    expected = np.minimum((episodes + 1) / (hits + 1), float(RECENT_EPISODES))
-    return np.where(hits > 0, expected, float(RECENT_EPISODES))
+    return 1.0 + _missed(episodes, RECENT_EPISODES - 1).sum(axis=1)[hits]
+
+
+def found_in_order(reached: Flags, longest: int) -> Array:
+    """Share of goals found within the first episodes of a sequence, as :func:`found_within`.
+
+    Args:
+        reached: Goals reached by each episode, in their order, shape (episodes, goals).
+        longest: Largest N.
+    """
+    places = first_hits(reached)
+    return np.array([(places <= n).mean() for n in range(longest + 1)])
+
+
+def episodes_to_find_in_order(reached: Flags) -> Array:
+    """Episodes of a sequence until each goal is found, as :func:`episodes_to_find`."""
+    return np.minimum(first_hits(reached), float(RECENT_EPISODES))
+
+
+def first_hits(reached: Flags) -> Array:
+    """Place of the first episode that reached each goal, from 1; infinite if none did.
+
+    Args:
+        reached: Goals reached by each episode, in their order, shape (episodes, goals).
+    """
+    if not len(reached):
+        return np.full(reached.shape[1], np.inf)
+    return np.where(reached.any(axis=0), reached.argmax(axis=0) + 1.0, np.inf)
 
 
 class EpisodeLog:
-    """The last 100 episodes of one stream: the goals each reached, and whether it fell off."""
+    """The last 100 episodes of one stream: the goals each reached, and whether it fell off.
+
+    Of a sequence, whose beginning is scored, the first 100.
+    """
 
     def __init__(self) -> None:
         # A row an episode, oldest first. Never written into: appending makes new arrays.
         self._reached = np.zeros((0, -(-GOALS // 8)), dtype=np.uint8)  # 8 goals a byte
         self._fell = np.zeros(0, dtype=bool)
+        self._kept = slice(-RECENT_EPISODES, None)
+
+    def start_sequence(self) -> None:
+        """Keep the first 100 episodes instead of the last."""
+        self._kept = slice(RECENT_EPISODES)
 
     def __len__(self) -> int:
         return len(self._fell)
@@ -115,13 +147,18 @@ class EpisodeLog:
             fell: Whether it ended with the block off the table.
         """
         row = np.packbits(reached)[None]
-        self._reached = np.concatenate([self._reached, row])[-RECENT_EPISODES:]
-        self._fell = np.append(self._fell, fell)[-RECENT_EPISODES:]
+        self._reached = np.concatenate([self._reached, row])[self._kept]
+        self._fell = np.append(self._fell, fell)[self._kept]
+
+    @property
+    def reached(self) -> Flags:
+        """Which goals each of the episodes reached, oldest first, shape (episodes, 2000)."""
+        return np.unpackbits(self._reached, axis=1, count=GOALS).astype(bool)
 
     @property
     def hits(self) -> NDArray[np.int64]:
         """Number of the episodes that reached each goal, shape (2000,)."""
-        return np.unpackbits(self._reached, axis=1, count=GOALS).sum(axis=0, dtype=np.int64)
+        return self.reached.sum(axis=0, dtype=np.int64)
 
     @property
     def falls(self) -> int:
@@ -136,6 +173,19 @@ class EpisodeLog:
         """Take up a state of :meth:`state_dict`."""
         self._reached = np.array(state["reached"], dtype=np.uint8).reshape(-1, -(-GOALS // 8))
         self._fell = np.array(state["fell"], dtype=bool)
+
+
+def _missed(episodes: int, longest: int) -> Array:
+    """Probability that the first N of E episodes in a random order miss what k of them hit.
+
+    Returns:
+        For k = 0 to E and N = 1 to ``longest``, shape (E + 1, longest).
+    """
+    before = np.minimum(np.arange(longest), episodes)
+    left = np.maximum(episodes - before, 1)  # episodes that may come next
+    misses = np.maximum(episodes - np.arange(episodes + 1)[:, None] - before, 0)
+    missed: Array = np.where(before < episodes, misses / left, 1.0)
+    return missed.cumprod(axis=1)
 
 
 def _is_inside(block: Array) -> Flags:

@@ -14,6 +14,8 @@ from expedition.envs.manipulation.goals import (
     RECENT_EPISODES,
     EpisodeLog,
     episodes_to_find,
+    episodes_to_find_in_order,
+    found_in_order,
     found_within,
     goal_positions,
     goals_reached,
@@ -50,7 +52,8 @@ class ManipulationTracker:
       and the block's distribution along y, see :class:`SideTarget`.
     - ``goals_found_1`` to ``goals_found_100``: expected share of 2000 fixed goals that the first
       so many of the last 100 episodes find, in a random order. A goal is found when the block comes
-      closer than 0.1 m. With fewer episodes than asked for, all of them count.
+      closer than 0.1 m. With fewer episodes than asked for, all of them count. Of a sequence
+      (:meth:`start_sequence`) the first 100 episodes are scored, in their order.
     - ``off_table``: share of the last 100 episodes that ended with the block off the table.
 
     Trackers that saw disjoint experience merge: "last" then means the last of each, and the window
@@ -85,6 +88,12 @@ class ManipulationTracker:
         self._logs = [EpisodeLog()]  # this tracker's own, then the merged ones
         self._open = np.zeros((0, GOALS), dtype=bool)  # goals reached in each copy's open episode
         self._open_steps = np.zeros(0, dtype=np.int64)
+        self._is_sequence = False
+
+    def start_sequence(self) -> None:
+        """Score goals by the order of the episodes to come; see :class:`SequenceTracker`."""
+        self._is_sequence = True
+        self._logs[0].start_sequence()
 
     def update(self, states: NDArray[np.floating], ends: NDArray[np.bool_]) -> None:
         """Take in T successive steps of n copies of the environment.
@@ -132,8 +141,7 @@ class ManipulationTracker:
         block_entropy, gripper_entropy = entropy(block_counts), entropy(gripper_counts)
         y = block[~is_off_table(block, self._fall_test), 1]
         kl, tv = self._target.discrepancy(y)
-        episodes = self._episodes()
-        found = found_within(self._hits(), episodes, RECENT_EPISODES)
+        found, _ = self._goals()
         return {
             "block_entropy": block_entropy,
             "gripper_entropy": gripper_entropy,
@@ -145,7 +153,7 @@ class ManipulationTracker:
             "target_kl": kl,
             "target_tv": tv,
             **{f"goals_found_{n}": float(found[n]) for n in FOUND_WITHIN},
-            "off_table": sum(log.falls for log in self._logs) / max(episodes, 1),
+            "off_table": sum(log.falls for log in self._logs) / max(self._episodes(), 1),
         }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -158,14 +166,14 @@ class ManipulationTracker:
             expected share found within 0 to 100 episodes.
         """
         x_edges, y_edges = self._visits.edges(TABLE_LOW, TABLE_HIGH)
-        hits, episodes = self._hits(), self._episodes()
+        found, places = self._goals()
         return {
             "visits": self._visits.dense(TABLE_LOW, TABLE_HIGH),
             "x_edges": x_edges,
             "y_edges": y_edges,
             "goals": goal_positions()[:, :2].copy(),
-            "goal_episodes": episodes_to_find(hits, episodes),
-            "goals_found": found_within(hits, episodes, RECENT_EPISODES),
+            "goal_episodes": places,
+            "goals_found": found,
         }
 
     def state_dict(self) -> dict[str, Any]:
@@ -176,6 +184,7 @@ class ManipulationTracker:
             "logs": [log.state_dict() for log in self._logs],
             "open": np.packbits(self._open, axis=1),
             "open_steps": self._open_steps.copy(),
+            "is_sequence": self._is_sequence,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -183,6 +192,8 @@ class ManipulationTracker:
         self._visits.load_state_dict(state["visits"])
         self._recent.load_state_dict(state["recent"])
         self._logs = [EpisodeLog() for _ in state["logs"]]
+        if state.get("is_sequence", False):  # not in older checkpoints
+            self.start_sequence()
         for log, log_state in zip(self._logs, state["logs"], strict=True):
             log.load_state_dict(log_state)
         self._open_steps = np.array(state["open_steps"], dtype=np.int64)
@@ -192,8 +203,14 @@ class ManipulationTracker:
     def _episodes(self) -> int:
         return sum(len(log) for log in self._logs)
 
-    def _hits(self) -> NDArray[np.int64]:
-        return np.sum([log.hits for log in self._logs], axis=0)
+    def _goals(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Share of goals found within 0 to 100 episodes, and episodes until each is found."""
+        if self._is_sequence:
+            reached = [log.reached for log in self._logs]
+            found = np.mean([found_in_order(r, RECENT_EPISODES) for r in reached], axis=0)
+            return found, np.mean([episodes_to_find_in_order(r) for r in reached], axis=0)
+        hits, episodes = np.sum([log.hits for log in self._logs], axis=0), self._episodes()
+        return found_within(hits, episodes, RECENT_EPISODES), episodes_to_find(hits, episodes)
 
     def _fit(self, copies: int) -> None:
         """Make room for the copies on first use."""

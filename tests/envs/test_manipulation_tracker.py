@@ -98,7 +98,36 @@ def test_goals_found_of_a_hundred_episodes_is_the_hypergeometric_formula():
     for n in (1, 5, 50, 100):
         missed = [math.comb(100 - k, n) / math.comb(100, n) for k in hits.tolist()]
         assert found[n] == pytest.approx(1.0 - np.mean(missed))
-    assert episodes_to_find(hits, 100).tolist() == [100.0, 50.5, 101 / 8, 1.01, 1.0]
+    expected = [100.0, 50.5, 101 / 8, 1.01, 1.0]
+    np.testing.assert_allclose(episodes_to_find(hits, 100), expected)
+
+
+@pytest.mark.parametrize("episodes", [101, 157, 300])
+def test_of_more_than_a_hundred_episodes_the_clipped_time_is_averaged(episodes):
+    rng = np.random.default_rng(episodes)
+    hits = np.array([0, 1, 3, episodes - 1])
+    for k, expected in zip(hits.tolist(), episodes_to_find(hits, episodes), strict=True):
+        missed = [math.comb(episodes - k, n) / math.comb(episodes, n) for n in range(100)]
+        assert expected == pytest.approx(sum(missed))
+        orders = rng.random((4000, episodes)).argsort(axis=1)
+        places = orders[:, :k].min(axis=1, initial=episodes) + 1
+        assert expected == pytest.approx(np.minimum(places, 100).mean(), abs=2.5)
+
+
+def test_a_sequence_is_scored_in_its_order_from_its_first_episode():
+    tracker, kept = make(), make()
+    near, far = [[1.2, 0.6, 0.425]], [[1.4, 0.9, 0.425]]
+    tracker.start_sequence()
+    feed(tracker, [[[1.0, 0.4, 0.425]], near, far] + [near] * 120)
+    arrays = tracker.arrays()
+    is_near, is_far = distances(near[0]) < 0.1, distances(far[0]) < 0.1
+    assert (arrays["goal_episodes"][is_near] == 2.0).all()
+    assert (arrays["goal_episodes"][is_far] == 3.0).all()
+    assert (arrays["goal_episodes"][~(is_near | is_far)] == 100.0).all()
+    steps = np.array([0.0, 0.0, is_near.mean(), (is_near | is_far).mean()])
+    assert arrays["goals_found"] == pytest.approx(np.append(steps, np.full(97, steps[-1])))
+    kept.load_state_dict(tracker.state_dict())
+    assert kept.metrics() == tracker.metrics()
 
 
 def test_the_log_keeps_a_hundred_episodes_in_a_quarter_of_a_kilobyte_each():
@@ -122,7 +151,7 @@ def test_a_goal_counts_once_an_episode_and_fallen_blocks_find_none():
     assert metrics["goals_found_1"] == pytest.approx((near_here | near_there).mean() / 2)
     assert metrics["goals_found_100"] == pytest.approx((near_here | near_there).mean())
     expected = np.where(near_here | near_there, 5 / 3, 100.0)
-    assert np.array_equal(arrays["goal_episodes"], expected)
+    np.testing.assert_allclose(arrays["goal_episodes"], expected)
     assert arrays["goals"].shape == (2000, 2)
     assert arrays["goals_found"].shape == (101,)
     assert arrays["goals_found"][1] == metrics["goals_found_1"]
