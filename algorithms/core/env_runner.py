@@ -1,7 +1,7 @@
 """An RLlib env runner that returns columns of arrays instead of episode objects."""
 
 from collections.abc import Collection
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from ray.rllib.env.env_context import EnvContext
 from ray.rllib.env.single_agent_env_runner import SingleAgentEnvRunner
 from ray.rllib.utils.typing import ResultDict, StateDict
 
+from expedition.algorithms.core.counted_episodes import CountedEpisodes, Episode, EpisodeScores
 from expedition.algorithms.core.module import ActionScaler, check_spaces
 from expedition.algorithms.core.term_sums import TermSums
 from expedition.algorithms.core.vector_env import make_vector_env
@@ -20,15 +21,6 @@ from expedition.envs.snapshot import capture, restore
 COMPONENT_ROLLOUT = "rollout"
 
 Transitions = dict[str, np.ndarray]
-Episode = tuple[int, float, tuple[float, ...]]  # length, return, sum of each reward term
-
-
-class EpisodeScores(TypedDict):
-    """Of E finished episodes: ``returns``, ``lengths`` ``[E]``, ``terms`` name -> sums ``[E]``."""
-
-    returns: np.ndarray
-    lengths: np.ndarray
-    terms: dict[str, np.ndarray]
 
 
 class TransitionEnvRunner(SingleAgentEnvRunner):
@@ -121,40 +113,34 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
         self._increase_sampled_metrics(steps, int(ends.sum()))
         return {name: column.reshape(steps, *column.shape[2:]) for name, column in columns.items()}
 
-    def sample_episodes(self, num_episodes: int, explore: bool) -> EpisodeScores:
-        """Run episodes to their end, without keeping transitions.
+    def sample_episodes(
+        self, num_episodes: int, explore: bool, contexts: torch.Tensor | None = None
+    ) -> EpisodeScores:
+        """Run episodes to their end, without keeping transitions; the tracker is not shown them.
 
-        The episodes counted are the first ``ceil(num_episodes / n)`` of every copy, so that short
-        episodes are not favoured.
+        Args:
+            num_episodes: Episodes to count, over all copies.
+            explore: Draw actions from the policy; otherwise take its mode.
+            contexts: Those of the episodes, ``[num_episodes, context]``; as the module draws them
+                when not given.
 
         Returns:
-            Returns, lengths and sums of the reward terms of ``num_episodes`` episodes.
+            Scores and states of ``num_episodes`` episodes, copy after copy.
         """
-        quota = -(-num_episodes // self.num_envs)
-        self._finished.clear()
+        counted = CountedEpisodes(num_episodes, self.num_envs)
         self._start_episodes()
-        counts = np.zeros(self.num_envs, dtype=int)
-        episodes: list[Episode] = []
-        states, ends, counted = [], [], []
         with torch.inference_mode():
-            while counts.min() < quota:
+            while (is_counted := counted.is_counted).any():
+                if contexts is not None:
+                    self._context[is_counted] = contexts[counted.current[is_counted]]
                 columns = self._allocate(1)
+                self._finished.clear()
                 self._step(columns, 0, explore, False)
-                is_counted = counts < quota
-                step_ends = (columns["terminateds"] | columns["truncateds"])[0]
-                for copy in np.flatnonzero(step_ends):
-                    episode = self._finished.pop(0)
-                    if is_counted[copy]:
-                        episodes.append(episode)
-                states.append(columns["next_obs"][0])
-                ends.append(step_ends)
-                counted.append(is_counted)
-                counts += step_ends
+                ends = columns["terminateds"] | columns["truncateds"]
+                counted.add(columns["next_obs"][0], ends[0], self._finished)
+        self._finished.clear()
         self._is_running = False
-        self._track_copies(np.stack(states), np.stack(ends), np.stack(counted))
-        lengths, returns, sums = zip(*episodes[:num_episodes], strict=True)
-        terms = dict(zip(self._terms.names, np.array(sums).T, strict=True))
-        return EpisodeScores(returns=np.array(returns), lengths=np.array(lengths), terms=terms)
+        return counted.scores(self._terms.names)
 
     def choose_actions(self, columns: Transitions, t: int, explore: bool) -> np.ndarray:
         """Actions ``[n, action]`` at the present observations; a subclass may add to row t."""
@@ -193,14 +179,6 @@ class TransitionEnvRunner(SingleAgentEnvRunner):
         super().set_state(state)
         if COMPONENT_ROLLOUT in state:
             self._set_rollout_state(state[COMPONENT_ROLLOUT])
-
-    def _track_copies(self, states: np.ndarray, ends: np.ndarray, counted: np.ndarray) -> None:
-        """Show the tracker the counted steps ``[T, n]``, copy by copy: they end at other times."""
-        if self.tracker is None:
-            return
-        for copy in range(self.num_envs):
-            steps = int(counted[:, copy].sum())
-            self.tracker.update(states[:steps, copy, None], ends[:steps, copy, None])
 
     def _seed_noise(self, seed: int | None) -> None:
         if seed is None:

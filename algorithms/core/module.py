@@ -40,7 +40,7 @@ class OffPolicyModule(TorchRLModule, InferenceOnlyAPI):
         return torch.empty(episodes, 0)
 
     def start_evaluation(self, skill: int | None = None) -> None:
-        """An evaluation begins: what a method adapts at test time starts anew; here nothing.
+        """Episodes of an evaluation follow.
 
         Args:
             skill: The one skill that every episode shall use, for methods that have skills.

@@ -11,15 +11,13 @@ class SkillModule(OffPolicyModule):
     """Draws a skill for every episode; with a single one there is no context.
 
     Name it before the base that has the networks: ``class MyModule(SkillModule, SACModule)``.
-    Needs the settings ``num_skills`` and ``SKILL_SETTINGS``.
+    Needs the setting ``num_skills``; its config has ``SKILL_SETTINGS`` for evaluations.
     """
 
     def setup(self) -> None:
-        """Read p(z) from the config's settings; then as the other base does."""
-        settings = self.model_config
-        self.num_skills: int = settings["num_skills"]
-        is_adaptive = settings["test_time_prior"] == "adaptive"
-        self.prior = SkillPrior(self.num_skills, is_adaptive, settings["latent_prior_coeff"])
+        """Make p(z) of as many skills as the config says; then as the other base does."""
+        self.num_skills: int = self.model_config["num_skills"]
+        self.prior = SkillPrior(self.num_skills)
         super().setup()
 
     @property
@@ -28,11 +26,11 @@ class SkillModule(OffPolicyModule):
         return self.num_skills if self.num_skills > 1 else 0
 
     def draw_context(self, episodes: int, generator: torch.Generator) -> Tensor:
-        """One-hot skills, uniform in training."""
+        """One-hot skills; an evaluation that adapts p(z) brings its own."""
         if not self.context_dim:
             return super().draw_context(episodes, generator)
         return self.prior.draw(episodes, generator)
 
     def start_evaluation(self, skill: int | None = None) -> None:
-        """Adapt p(z) from here on, if the config says so, or use one ``skill`` throughout."""
+        """Draw skills uniformly from here on, or use one ``skill`` throughout."""
         self.prior.start_evaluation(skill)

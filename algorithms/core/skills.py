@@ -29,45 +29,55 @@ SKILL_SETTINGS: Mapping[str, Hyperparameter] = {
 
 
 class SkillPrior:
-    """p(z): draws a one-hot skill for every episode that starts, uniformly in training.
-
-    The released code tests with p(z) proportional to (1 + successes of z) / (c + rollouts of z).
-    What is measured is the first success, and before it no skill has any, whatever the goal: so a
-    single sequence of episodes drawn from 1 / (c + rollouts of z) serves every goal. A rollout
-    counts when it starts, because copies of the environment run side by side.
+    """p(z): draws a one-hot skill for every episode that starts, uniformly.
 
     Args:
         skills: n.
-        adaptive: Whether evaluations adapt p(z).
-        coeff: c.
     """
 
-    def __init__(self, skills: int, adaptive: bool, coeff: float) -> None:
+    def __init__(self, skills: int) -> None:
         self.skills = skills
-        self.adaptive = adaptive
-        self.coeff = coeff
         self._fixed: int | None = None
-        self._rollouts: Tensor | None = None
 
     def start_evaluation(self, skill: int | None = None) -> None:
-        """Count rollouts from zero, or let every episode use one ``skill``."""
+        """Let every episode use one ``skill``, or none in particular."""
         self._fixed = skill
-        self._rollouts = torch.zeros(self.skills) if self.adaptive else None
 
     def draw(self, episodes: int, generator: torch.Generator) -> Tensor:
         """One-hot skills of episodes that start now, ``[episodes, n]`` float32."""
         if self._fixed is not None:
             chosen = torch.full((episodes,), self._fixed)
-        elif self._rollouts is not None:
-            chosen = torch.cat([self._adapt(self._rollouts, generator) for _ in range(episodes)])
         else:
             chosen = torch.randint(self.skills, (episodes,), generator=generator)
         return functional.one_hot(chosen, self.skills).float()
 
-    def _adapt(self, rollouts: Tensor, generator: torch.Generator) -> Tensor:
-        skill = torch.multinomial(1.0 / (self.coeff + rollouts), 1, generator=generator)
-        rollouts[skill] += 1
-        return skill
+
+def adaptive_skills(
+    skills: int, episodes: int, coeff: float, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw the skills of successive episodes of a test that adapts p(z).
+
+    The released code tests with p(z) proportional to (1 + successes of z) / (c + rollouts of z).
+    What is measured is the first success, and before it no skill has any, whatever the goal and
+    whatever the episodes bring: so a single sequence, drawn from 1 / (c + rollouts of z) before
+    the first episode, serves every goal.
+
+    Args:
+        skills: n.
+        episodes: Length of the sequence.
+        coeff: c.
+        rng: Source of the draws.
+
+    Returns:
+        Shape ``(episodes,)``, 0 to n - 1.
+    """
+    rollouts = np.zeros(skills)
+    chosen = np.empty(episodes, dtype=np.int64)
+    for episode in range(episodes):
+        weights = 1.0 / (coeff + rollouts)
+        chosen[episode] = rng.choice(skills, p=weights / weights.sum())
+        rollouts[chosen[episode]] += 1
+    return chosen
 
 
 def pairwise_total_variation(visits: Sequence[NDArray[np.number]]) -> float:

@@ -16,7 +16,7 @@ from expedition.algorithms.intrinsic.skill_discovery import DIAYNReward
 from expedition.algorithms.sac.module import SACModule
 from expedition.algorithms.smm.density_settings import build_density
 
-_NO_SKILLS = {"num_skills": 1, "test_time_prior": "uniform", "latent_prior_coeff": 1.0}
+_NO_SKILLS = {"num_skills": 1}
 
 
 class IntrinsicModule(SkillModule, SACModule):

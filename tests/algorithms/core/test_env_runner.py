@@ -138,11 +138,38 @@ def test_a_restored_runner_goes_on_bit_for_bit(env: str, mode: str):
         each.stop()
 
 
-def test_evaluation_counts_whole_episodes_of_every_copy():
-    sampler = runner("expedition/Navigation-v0", 4)
-    results = sampler.sample_episodes(10, explore=True)
-    assert results["lengths"].tolist() == [100] * 10
-    assert sampler.tracker.arrays()["visits"].sum() == 3 * 4 * 100
+def test_an_evaluation_counts_exactly_the_episodes_asked_for_and_does_not_favour_short_ones():
+    sampler = counter_runner(2)
+    scores = sampler.sample_episodes(5, explore=True)
+    # Three of the first copy and two of the second, though its third would end before.
+    assert scores["lengths"].tolist() == [3, 4, 5, 3, 4]
+    assert scores["returns"].tolist() == [6, 10, 15, 6, 10]
+    steps = [np.arange(1, length + 1) for length in (3, 4, 5, 3, 4)]
+    assert scores["states"][:, 0].tolist() == np.concatenate(steps).tolist()
+
+
+def test_copies_without_an_episode_to_count_are_left_out():
+    scores = counter_runner(4).sample_episodes(2, explore=True)
+    assert scores["lengths"].tolist() == [3, 3]
+
+
+def test_the_contexts_of_an_evaluation_are_those_of_its_episodes(monkeypatch: pytest.MonkeyPatch):
+    config = SMMConfig().training(num_skills=3)
+    sampler = runner("expedition/Navigation-v0", 2, config)
+    seen = []
+    act = sampler.module.act
+
+    def watch(obs: torch.Tensor, context: torch.Tensor, *rest: object) -> torch.Tensor:
+        seen.append(context.clone())
+        return act(obs, context, *rest)
+
+    monkeypatch.setattr(sampler.module, "act", watch)
+    contexts = torch.eye(3)[[2, 0, 1, 1, 2]]
+    sampler.sample_episodes(5, True, contexts)
+    skills = torch.stack(seen).argmax(2).reshape(3, 100, 2)
+    assert (skills == skills[:, :1]).all()
+    assert skills[:, 0, 0].tolist() == [2, 0, 1]
+    assert skills[:2, 0, 1].tolist() == [1, 2]
 
 
 def test_restarting_from_a_seed_repeats_the_episodes():

@@ -2,15 +2,19 @@ import numpy as np
 import pytest
 import torch
 
-from expedition.algorithms.core.skills import SkillPrior, pairwise_total_variation
+from expedition.algorithms.core.skills import (
+    SkillPrior,
+    adaptive_skills,
+    pairwise_total_variation,
+)
 
 
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(3)
 
 
-def test_skills_are_one_hot_and_uniform_in_training():
-    drawn = SkillPrior(4, adaptive=True, coeff=1.0).draw(8000, generator())
+def test_skills_are_one_hot_and_uniform():
+    drawn = SkillPrior(4).draw(8000, generator())
     assert drawn.dtype == torch.float32
     assert (drawn.sum(1) == 1).all()
     # Binomial(8000, 1/4): standard deviation 39.
@@ -19,31 +23,23 @@ def test_skills_are_one_hot_and_uniform_in_training():
 
 @pytest.mark.parametrize("coeff", [1.0, 4.0])
 def test_the_adaptive_prior_is_inversely_proportional_to_rollouts(coeff: float):
-    prior = SkillPrior(2, adaptive=True, coeff=coeff)
-    same = 0
-    noise = generator()
-    for _ in range(4000):
-        prior.start_evaluation()
-        drawn = prior.draw(2, noise).argmax(1)
-        same += int(drawn[0] == drawn[1])
+    rng = np.random.default_rng(3)
+    pairs = np.array([adaptive_skills(2, 2, coeff, rng) for _ in range(4000)])
+    same = (pairs[:, 0] == pairs[:, 1]).mean()
     # After one rollout of a skill, it has 1 / (c + 1) against 1 / c of the other.
     expected = (1 / (coeff + 1)) / (1 / (coeff + 1) + 1 / coeff)
-    assert same / 4000 == pytest.approx(expected, abs=4 * np.sqrt(0.25 / 4000))
+    assert same == pytest.approx(expected, abs=4 * np.sqrt(0.25 / 4000))
 
 
-def test_a_long_adaptive_sequence_is_balanced_and_an_evaluation_starts_from_zero():
-    prior = SkillPrior(4, adaptive=True, coeff=1.0)
-    noise = generator()
-    for _ in range(3):
-        prior.start_evaluation()
-        counts = prior.draw(400, noise).sum(0)
-        # Uniform draws would have a standard deviation of 8.7 about 100.
-        assert (counts - 100).abs().max() < 20
-        assert prior._rollouts.sum() == 400
+def test_a_long_adaptive_sequence_is_balanced():
+    counts = np.bincount(adaptive_skills(4, 400, 1.0, np.random.default_rng(3)), minlength=4)
+    # Uniform draws would have a standard deviation of 8.7 about 100.
+    assert np.abs(counts - 100).max() < 20
+    assert counts.sum() == 400
 
 
 def test_an_evaluation_of_one_skill_draws_no_other():
-    prior = SkillPrior(3, adaptive=True, coeff=1.0)
+    prior = SkillPrior(3)
     prior.start_evaluation(skill=2)
     assert prior.draw(5, generator()).tolist() == [[0, 0, 1]] * 5
     prior.start_evaluation()
