@@ -14,7 +14,7 @@ import typer
 from expedition.platform import catalog
 from expedition.platform.cli import options as opt
 from expedition.platform.errors import UserError, unknown
-from expedition.platform.runfolder import stem
+from expedition.platform.runfolder import require_name, stem
 from expedition.platform.shared_runs import KEY
 from expedition.platform.spec import Experiment
 
@@ -77,6 +77,8 @@ def read(words: Sequence[str]) -> Request:
     for name, instead in {"address": "--address", "results": "--storage"}.items():
         if settings[name] is not None:
             raise UserError(f"--{name} is for here: give {instead} before the -- instead")
+    if settings["name"] is not None:
+        require_name(settings["name"])
     experiment = _experiment(words[0], settings)
     kind = "sweep" if words[0] == "sweep" else ""
     files: dict[str, Path] = {}

@@ -16,11 +16,11 @@ from expedition.platform.errors import UserError
 from expedition.platform.ownership import Ownership
 from expedition.platform.places import address, split
 from expedition.platform.plan import Trial, trials_of
-from expedition.platform.runfolder import open_run
+from expedition.platform.runfolder import is_new, open_run
 from expedition.platform.session import require_listener
 from expedition.platform.shared_runs import take_finished
 from expedition.platform.spec import Experiment
-from expedition.platform.store import DONE, FAILED, RunFolder, explain, results_folder
+from expedition.platform.store import DONE, FAILED, PENDING, RunFolder, explain, results_folder
 from expedition.platform.tracking import Mirror
 
 if TYPE_CHECKING:
@@ -105,9 +105,10 @@ def launch(
     folder = open_run(
         options.results, experiment, name=options.name, resume=options.resume, kind=kind
     )
+    was_new = is_new(folder)
     ownership = Ownership.take(folder.path)
     try:
-        return _launch_into(folder, experiment, options, sweep, report)
+        return _launch_into(folder, experiment, options, sweep, report=report, was_new=was_new)
     except OSError as error:
         raise explain(error, folder.path) from error
     finally:
@@ -119,7 +120,9 @@ def _launch_into(
     experiment: Experiment,
     options: Options,
     sweep: Sweep | None,
+    *,
     report: bool,
+    was_new: bool,
 ) -> Outcome:
     folder.stop.unlink(missing_ok=True)
     manifest.begin(folder, options.command, experiment.preset)
@@ -137,8 +140,12 @@ def _launch_into(
 
             outcome = replace(outcome, report=build(folder.path))
         return outcome
-    except BaseException:
-        manifest.end(folder, status)
+    except BaseException as error:
+        if was_new and isinstance(error, UserError) and not _has_begun(folder):
+            staging.discard(folder)  # or it would be in the way of the corrected command
+            mirror = None
+        else:
+            manifest.end(folder, status)
         raise
     finally:
         folder.remove_scratch()
@@ -147,6 +154,12 @@ def _launch_into(
             mirror.close()
         if note := staging.end(folder):
             options.console.print(note, highlight=False, markup=False, soft_wrap=True)
+
+
+def _has_begun(folder: RunFolder) -> bool:
+    """Whether a trial has been trained here; one taken over from another run has not."""
+    statuses = [folder.trial(trial_id).status() for trial_id in folder.trial_ids()]
+    return any(status["state"] != PENDING and "taken_from" not in status for status in statuses)
 
 
 def _require_no_client(options: Options) -> None:

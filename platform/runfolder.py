@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,21 @@ from expedition.platform.errors import UserError
 from expedition.platform.places import address
 from expedition.platform.spec import Experiment, load_resolved, to_yaml
 from expedition.platform.store import RunFolder, explain, replacing, require_writable
+
+_ALLOWED = "A-Za-z0-9._-"  # in the name of a run, which is a folder and part of addresses
+
+
+def require_name(name: str) -> None:
+    """Refuse the name of a run that is not that of a folder in the results folder.
+
+    Raises:
+        UserError: Says what a name is.
+    """
+    if not re.fullmatch(f"[A-Za-z0-9][{_ALLOWED}]*", name):
+        raise UserError(
+            f"--name {name!r}: a name is letters, digits, _, - and dots and begins with one of the"
+            " first two; --results says in which folder"
+        )
 
 
 def open_run(
@@ -31,9 +47,11 @@ def open_run(
         The folder, which exists and can be written.
 
     Raises:
-        UserError: It cannot be written, is not empty and is not to be resumed, or holds another
-            experiment.
+        UserError: The name is none, or the folder cannot be written, is not empty and is not to be
+            resumed, or holds another experiment.
     """
+    if name is not None:
+        require_name(name)
     staging.require_usable(results)
     require_writable(results)
     if resume and name is None:
@@ -57,6 +75,11 @@ def open_run(
     return folder
 
 
+def is_new(folder: RunFolder) -> bool:
+    """Whether nothing but the experiment has been written into the folder of a run."""
+    return [path.name for path in folder.path.iterdir()] == [folder.spec.name]
+
+
 def _choose_name(results: Path, experiment: Experiment, kind: str, resume: bool) -> str:
     start = stem(experiment, kind)
     if resume:
@@ -74,7 +97,7 @@ def stem(experiment: Experiment, kind: str = "") -> str:
         kind: ``sweep``, or nothing.
     """
     parts = [*experiment.name.split("/"), experiment.preset, kind]
-    return "-".join(part for part in parts if part)
+    return re.sub(f"[^{_ALLOWED}]+", "-", "-".join(part for part in parts if part))
 
 
 def _is_time(name: str, stem: str) -> bool:

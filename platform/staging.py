@@ -7,6 +7,7 @@ here, never their checkpoints. Every function here does nothing for results in a
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shutil
 import threading
@@ -66,6 +67,11 @@ class StagedRun:
     def remove_scratch(self) -> None:
         """Remove what Tune has left in the store; see `tune_storage`."""
         self._bucket.remove_folder(f"{self._key}/{self._folder.scratch.name}")
+
+    def remove(self) -> None:
+        """Remove all of the run in the store."""
+        self._bucket.remove_folder(self._key)
+        self._sent = {}
 
     def send_plans(self) -> None:
         """Send what the launch has written of trials that never ran, and the store lacks."""
@@ -243,6 +249,15 @@ def tune_storage(folder: RunFolder) -> dict[str, Any]:
         return {}
     path, files = place[0].storage(place[1])
     return {"storage_path": path, "storage_filesystem": files}
+
+
+def discard(folder: RunFolder) -> None:
+    """Remove a run in which nothing has begun, here and in the store."""
+    staged = staged_run(folder)
+    with contextlib.suppress(BucketError):
+        if staged is not None:
+            staged.remove()
+    shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def end(folder: RunFolder) -> str | None:

@@ -73,6 +73,7 @@ def test_a_file_takes_along_the_one_whose_runs_it_shares(spec_file: Path) -> Non
         (["sweep", "smm/fig2c", "--searcher", "optunaa"], "optuna"),
         (["run", "smm/fig2c", "--results", "x"], "give --storage before the --"),
         (["run", "smm/fig2c", "--address", "auto"], "give --address before the --"),
+        (["run", "smm/fig2c", "--name", "../evil"], "a name is letters, digits"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_sent(words: list[str], message: str) -> None:

@@ -161,6 +161,24 @@ def test_a_trial_that_can_never_fit_is_refused(tmp_path: Path) -> None:
     huge = fake_experiment(resources={"cpus": 64, "gpus": 0})
     with pytest.raises(UserError, match="a trial of low needs 64 CPUs and this machine has 2 CPUs"):
         launch(huge, _options(tmp_path))
+    assert list(tmp_path.iterdir()) == []  # nothing is in the way of the corrected command
+
+
+def test_a_refusal_leaves_what_was_there(tmp_path: Path) -> None:
+    huge = fake_experiment(resources={"cpus": 64, "gpus": 0})
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").write_text("mine")
+    with pytest.raises(UserError, match="needs 64 CPUs"):
+        launch(huge, _options(tmp_path, resume=True))
+    assert (tmp_path / "run" / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "", ".hidden", "two words"])
+def test_a_name_that_is_no_folders_is_one_line(tmp_path: Path, name: str) -> None:
+    results = tmp_path / "results"
+    with pytest.raises(UserError, match="a name is letters, digits, _, - and dots"):
+        launch(fake_experiment(), _options(results, name=name))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_names_have_the_time_and_resume_finds_the_newest(tmp_path: Path) -> None:

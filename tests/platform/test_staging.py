@@ -24,7 +24,7 @@ from expedition.platform.launch import plan_trials
 from expedition.platform.ownership import Ownership, OwnershipLostError
 from expedition.platform.places import address, located, located_run
 from expedition.platform.plan import Trial, trials_of
-from expedition.platform.runfolder import open_run
+from expedition.platform.runfolder import is_new, open_run
 from expedition.platform.store import RunFolder, TrialFolder, results_folder
 from expedition.platform.trial_run import TrialRun
 from expedition.platform.trial_staging import StagedTrial
@@ -309,6 +309,23 @@ def test_a_run_is_read_on_a_machine_that_never_saw_it(
     with pytest.raises(UserError, match=r"no run 'run' in (s3|gs)://lab/"):
         results.find("run", store)
     assert not found.path.exists()
+
+
+def test_a_run_that_was_refused_leaves_nothing_here_or_there(store: str) -> None:
+    folder = open_run(results_folder(store), fake_experiment(), name="run", resume=False)
+    assert is_new(folder)
+    ownership = Ownership.take(folder.path)
+    manifest.begin(folder, ["expedition"], "default")
+    staging.begin(folder)
+    plan_trials(folder, fake_experiment(), None)
+    staging.send_plans(folder)
+    assert not is_new(folder)
+    staging.discard(folder)
+    ownership.release()
+    assert not folder.path.exists()
+    assert Bucket(store).listing("run") == {}
+    again = open_run(results_folder(store), fake_experiment(), name="run", resume=False)
+    assert is_new(again)
 
 
 def test_a_row_that_is_being_written_here_is_not_replaced(store: str, trial: Trial) -> None:
