@@ -23,7 +23,7 @@ def request_for(trial: Trial) -> PlacementGroupFactory:
         Tune's resource request.
 
     Raises:
-        UserError: A setting of the algorithm is not allowed.
+        UserError: A setting of the algorithm is not allowed, or a process asks for nothing.
     """
     numbers = range(max(1, len(trial.stages)))
     requests = [_request_for(trial.at_stage(number)) for number in numbers]
@@ -39,5 +39,10 @@ def _request_for(trial: Trial) -> PlacementGroupFactory:
         raise UserError(f"{trial.variant} ({trial.algorithm}): {message}") from error
     main = {"CPU": float(trial.resources["cpus"]), "GPU": float(trial.resources["gpus"])}
     remote = [dict(bundle) for bundle in theirs.bundles[1:]]
+    if not all(any(bundle.values()) for bundle in remote):
+        raise UserError(
+            f"{trial.variant} ({trial.algorithm}): an actor or remote runner asks for no CPU, which"
+            " Ray refuses: set component_cpus or num_cpus_per_env_runner above 0, 0.01 will do"
+        )
     strategy = trial.resources.get("strategy") or theirs.strategy
     return PlacementGroupFactory([{k: v for k, v in main.items() if v}, *remote], strategy=strategy)

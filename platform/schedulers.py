@@ -74,6 +74,8 @@ class Sweep:
         _choose("scheduler", self.scheduler, SCHEDULERS)
         if self.samples < 1:
             raise UserError(f"--samples {self.samples}: must be at least 1")
+        if self.seed < 0:
+            raise UserError(f"--search-seed {self.seed}: must be 0 or more")
         if not experiment.search:
             raise UserError(f"{experiment.name} has no search space: add a 'search' block to it")
         if self.searcher == "grid":

@@ -85,7 +85,8 @@ def read(path: Path) -> Document:
         The document with the line of every key.
 
     Raises:
-        UserError: The file cannot be read, is not YAML, repeats a key or is not a mapping.
+        UserError: The file cannot be read, is not YAML, repeats a key, has one that is a list or
+            is not a mapping.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -160,6 +161,9 @@ def _lines(node: yaml.Node, path: KeyPath, name: str) -> Iterator[tuple[KeyPath,
     seen: dict[str, int] = {}
     for key, child in node.value:
         line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            kind = "list" if isinstance(key, yaml.SequenceNode) else "mapping"
+            raise UserError(f"{name}:{line}: a key must be a word, not a {kind}")
         here = (*path, str(key.value))
         if key.value in seen and key.value != "<<":
             raise UserError(

@@ -131,3 +131,14 @@ def test_a_methods_own_placement_holds_where_the_experiment_says_nothing() -> No
     packed = {"cpus": 1, "strategy": "PACK"}
     (trial,) = trials_of(fake_experiment(variants={"sm4": variant}, env=env, resources=packed))
     assert request_for(trial).strategy == "PACK"
+
+
+def test_a_process_that_asks_for_nothing_is_one_line() -> None:
+    config = {"num_skills": 2, "layout": "split", "component_actors": 2, "component_cpus": 0}
+    env = "expedition/Navigation-v0"
+    sm4 = fake_experiment(variants={"sm4": {"algorithm": "smm", "config": config}}, env=env)
+    with pytest.raises(UserError, match=r"sm4 \(smm\): an actor .* set component_cpus or num_cpus"):
+        request_for(trials_of(sm4)[0])
+    far = {"algorithm": "sac", "config": {"num_env_runners": 1, "num_cpus_per_env_runner": 0}}
+    with pytest.raises(UserError, match=r"far \(sac\): an actor or remote runner asks for no CPU"):
+        request_for(trials_of(fake_experiment(variants={"far": far}, env="Pendulum-v1"))[0])

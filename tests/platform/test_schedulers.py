@@ -106,6 +106,7 @@ def test_every_point_runs_on_every_variant_task_and_seed() -> None:
     ("changes", "message"),
     [
         ({"samples": 0}, "--samples 0: must be at least 1"),
+        ({"seed": -1}, "--search-seed -1: must be 0 or more"),
         ({"searcher": "optna"}, "unknown searcher 'optna'; did you mean 'optuna'"),
         ({"scheduler": "asa"}, "unknown scheduler 'asa'; did you mean 'asha'"),
         ({"searcher": "grid"}, "'search.gain' is uniform, not a list"),

@@ -134,6 +134,8 @@ def test_yaml_numbers_and_words() -> None:
         ("a: 1\na: 2\n", "f.yaml:2: a: given twice, first in line 1"),
         ("x: {a: 1, a: 2}\n", "f.yaml:1: x.a: given twice, first in line 1"),
         ("- 1\n", "f.yaml: the top level must be a mapping"),
+        ("a: 1\n[b, c]: 2\n", "f.yaml:2: a key must be a word, not a list"),
+        ("a: {{b: 1}: 2}\n", "f.yaml:1: a key must be a word, not a mapping"),
     ],
 )
 def test_broken_yaml_names_file_and_line(text: str, message: str) -> None:
