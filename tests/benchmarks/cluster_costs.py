@@ -43,6 +43,7 @@ from expedition.platform.spec import Experiment, build
 from expedition.platform.store import RUNNING, RunFolder, TrialFolder
 
 ROWS = 1000  # of a trial, in MLflow
+LOOKS_S = 5.0  # seconds between two looks of the mirror at every trial
 METRICS = 25  # of a row; SMM's rows have as many
 
 
@@ -87,6 +88,7 @@ class Costs:
         result_s: Processor seconds of the driver for a result.
         trial_s: And for a trial, beside its results.
         mlflow_s: Seconds of a row, into SQLite.
+        look_s: Processor seconds of the driver for a look of the mirror at a trial.
         networks: Bytes of a checkpoint without replay.
         step: Bytes of replay for an environment step, as a checkpoint has it.
     """
@@ -94,6 +96,7 @@ class Costs:
     result_s: float
     trial_s: float
     mlflow_s: float
+    look_s: float
     networks: float
     step: float
 
@@ -112,8 +115,8 @@ def main() -> None:
         networks, step = checkpoint(Path(folder))
         exchange()
         ray.shutdown()
-        mlflow_s = tracking(Path(folder))
-    costs = Costs(result_s, trial_s, mlflow_s, networks, step)
+        mlflow_s, look_s = tracking(Path(folder))
+    costs = Costs(result_s, trial_s, mlflow_s, look_s, networks, step)
     print("\n| nodes | trials | rows/s | driver | MLflow | storage, at the end | full at |")
     print("|---|---|---|---|---|---|---|")
     for nodes in (1, 64, 1000):
@@ -209,13 +212,13 @@ def exchange() -> None:
     row("runner, transitions", f"{size:.0f} bytes an env step")
 
 
-def tracking(folder: Path) -> float:
-    """Seconds of a row in MLflow; prints that and more."""
+def tracking(folder: Path) -> tuple[float, float]:
+    """Seconds of a row in MLflow, and of a look at a trial that has nothing new."""
     run = made_up_run(folder / "tracked")
     seconds, looks = sent(run, f"sqlite:///{folder}/mlflow.db")
     row("MLflow in SQLite", f"{1 / seconds:,.0f} rows/s of {METRICS} numbers")
     row("mirror, nothing new in 1,000 rows", f"{1000 * looks:.1f} ms")
-    return seconds
+    return seconds, looks
 
 
 def made_up_run(results: Path) -> RunFolder:
@@ -255,7 +258,7 @@ def estimate(load: Load, costs: Costs) -> None:
     replay = costs.networks + costs.step * load.budget
     checkpoints = load.trials * load.steps_per_s / load.checkpoint_steps
     used = {
-        "driver": load.rows_per_s * costs.result_s,
+        "driver": load.rows_per_s * costs.result_s + load.trials * costs.look_s / LOOKS_S,
         "MLflow": load.rows_per_s * costs.mlflow_s,
         "storage": checkpoints * replay / load.disk,
     }
