@@ -12,7 +12,9 @@ last 100 training episodes, which is ``train/return_mean`` of the experiment.
 import argparse
 import json
 import time
+from collections import deque
 
+import numpy as np
 import ray
 import torch
 from ray.rllib.algorithms.ppo import PPOConfig
@@ -22,6 +24,7 @@ from ray.rllib.utils.metrics import (
     ENV_RUNNER_RESULTS,
     EPISODE_RETURN_MEAN,
     NUM_ENV_STEPS_SAMPLED_LIFETIME,
+    NUM_EPISODES,
 )
 
 EVERY = 10  # iterations
@@ -59,17 +62,22 @@ def main() -> None:
     torch.set_num_threads(1)
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     algo = config_of(options).build_algo()
+    # RLlib's mean is over the episodes that ended in an iteration, often none.
+    returns: deque[float] = deque(maxlen=100)
     start, iteration, env_steps = time.perf_counter(), 0, 0
     while env_steps < options.steps:
         result = algo.train()
         iteration += 1
-        env_steps = int(result[ENV_RUNNER_RESULTS][NUM_ENV_STEPS_SAMPLED_LIFETIME])
+        sampled = result[ENV_RUNNER_RESULTS]
+        env_steps = int(sampled[NUM_ENV_STEPS_SAMPLED_LIFETIME])
+        ended = int(sampled.get(NUM_EPISODES, 0))
+        returns.extend([sampled.get(EPISODE_RETURN_MEAN, 0.0)] * ended)
         if iteration % EVERY == 0 or env_steps >= options.steps:
             row = {
                 "env": options.env,
                 "seed": options.seed,
                 "env_steps": env_steps,
-                "return": round(float(result[ENV_RUNNER_RESULTS][EPISODE_RETURN_MEAN]), 1),
+                "return": round(float(np.mean(returns)), 1),
                 "seconds": round(time.perf_counter() - start, 1),
             }
             print(json.dumps(row), flush=True)
