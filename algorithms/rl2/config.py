@@ -42,6 +42,12 @@ class RL2Config(MetaConfig):
 
         super().__init__(algo_class or RL2)
 
+    @classmethod
+    def hyperparameters(cls) -> dict[str, Hyperparameter]:
+        """Those of every on-policy method without the perceptron's: the policy is a GRU."""
+        declared = super().hyperparameters()
+        return {k: v for k, v in declared.items() if k not in ("hidden_sizes", "activation")}
+
     def get_default_rl_module_spec(self) -> RLModuleSpec:
         """The module of this method."""
         from expedition.algorithms.rl2.module import RL2Module
