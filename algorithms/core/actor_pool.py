@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 import ray
 import torch
-from ray.exceptions import RayActorError
+from ray.exceptions import ObjectLostError, RayActorError
 from ray.util.placement_group import get_current_placement_group
 from threadpoolctl import ThreadpoolController
 
@@ -14,6 +14,7 @@ from expedition.algorithms.core.errors import PoolLostError
 
 Strategy = Literal["DEFAULT", "SPREAD"]
 _REVIVALS = 10  # of one actor, over its life
+_LOST = (RayActorError, ObjectLostError)  # with its node, an actor's finished results are lost too
 
 
 class Member(Protocol):
@@ -135,8 +136,8 @@ class ActorPool:
             index, request, state = self._pending.pop(done)
             try:
                 result, new_state = ray.get([done, state])
-            except RayActorError as error:
-                if error.actor_init_failed:
+            except _LOST as error:
+                if isinstance(error, RayActorError) and error.actor_init_failed:
                     raise
                 self._pending[done] = (index, request, state)
                 self._revive(index % self.actors)
@@ -152,7 +153,7 @@ class ActorPool:
         while True:
             try:
                 return [ray.get(self._host(i).get_state.remote(i)) for i in range(self.members)]
-            except RayActorError:
+            except _LOST:
                 self._revive_dead()
 
     def set_states(self, states: Sequence[Any]) -> None:
@@ -197,6 +198,7 @@ class ActorPool:
             raise PoolLostError(
                 f"actors of the pool died {self.revivals} times; resume from the last checkpoint"
             )
+        ray.kill(self._hosts[host])  # what lost a result may itself be alive, and further on
         self._hosts[host] = self._make(self._hosted(host))
         for index in self._hosted(host):
             if self._states[index] is not None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import ray
 from dead_actors import kill
+from ray.exceptions import ObjectLostError
 from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
@@ -95,6 +96,27 @@ def test_what_a_finished_member_left_out_of_its_state_survives_a_death_in_the_sa
     assert pool.wait() == (1, 4)
     assert pool.revivals == 1
     assert pool.get_states() == [[1, 3], [2, 4]]
+    pool.stop()
+
+
+@pytest.mark.parametrize("lost", ["result", "state of a checkpoint"])
+def test_what_is_lost_with_a_node_is_computed_again(
+    lost: str, small_ray: None, monkeypatch: pytest.MonkeyPatch
+):
+    pool = ActorPool(Counter, members=2, actors=1, num_cpus=0.3)
+    pool.run([1, 2])
+    get, losses = ray.get, iter([ObjectLostError("00", None, "")])
+
+    def get_or_lose(*args: Any, **kwargs: Any) -> Any:
+        if loss := next(losses, None):
+            raise loss
+        return get(*args, **kwargs)
+
+    monkeypatch.setattr(ray, "get", get_or_lose)
+    if lost == "result":
+        assert pool.run([10, 20]) == [11, 1022]  # by an actor that has not counted them yet
+    assert pool.get_states() == [[1, 1002], [11, 1022]][lost == "result"]
+    assert pool.revivals == (lost == "result")
     pool.stop()
 
 
