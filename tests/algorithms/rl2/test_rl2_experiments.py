@@ -28,5 +28,5 @@ def test_a_comparison_gives_its_common_widths_to_the_perceptrons_alone() -> None
     assert "hidden_sizes" not in experiment.config_of("rl2")
     assert experiment.config_of("rl2")["max_kl"] == 0.01
     typed = (overrides.parse("variants.rl2.config.hidden_sizes=[32]"),)
-    with pytest.raises(UserError, match="unknown rl2 setting 'hidden_sizes'.*hidden_size"):
+    with pytest.raises(UserError, match=r"unknown rl2 setting 'hidden_sizes'.*hidden_size"):
         catalog.load("maesn/fig6_ring", Choices(overrides=typed))
