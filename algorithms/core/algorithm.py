@@ -40,6 +40,7 @@ class OffPolicy(RunnerAlgorithm):
         The number of gradient steps is exact over a run: after n environment steps past the
         warm-up, floor(n * updates_per_step) have been made.
         """
+        self._keep_policy()
         end = self.env_steps + self.config.iteration_steps
         while self.env_steps < end:
             transitions = self._collect()
@@ -53,8 +54,6 @@ class OffPolicy(RunnerAlgorithm):
                 env_steps=self.env_steps,
             )
             self.updates = due
-        if self.history.size and (self.iteration + 1) % self.config.historical_every == 0:
-            self.history.add(self.policy_state())
         self._report()
 
     def evaluate(self, parallel_train_future: Any = None) -> ResultDict:
@@ -80,6 +79,15 @@ class OffPolicy(RunnerAlgorithm):
         super().set_state(state)
         if "history" in state:
             self.history.load_state_dict(state["history"])
+
+    def _keep_policy(self) -> None:
+        """Keep a snapshot of the policy with which an iteration starts, if it is due.
+
+        The first is the untrained policy. The newest policy is in no snapshot: an evaluation adds
+        it by itself.
+        """
+        if self.history.size and self.iteration % self.config.historical_every == 0:
+            self.history.add(self.policy_state())
 
     def _collect(self) -> Transitions:
         is_warmup = self.env_steps < self.config.warmup_steps

@@ -125,7 +125,10 @@ class OffPolicyConfig(DeclaredConfig):
             0, "policies that an evaluation also averages over; 0: none", low=0
         ),
         "historical_every": Hyperparameter(
-            50, "iterations between two snapshots for the average", "released SMM code", low=1
+            50,
+            "iterations between two snapshots for the average; the first is the untrained policy",
+            "released SMM code",
+            low=1,
         ),
         "historical_weighting": Hyperparameter(
             "exponential",

@@ -124,6 +124,19 @@ def test_results_carry_curated_metrics_with_coverage_and_history():
     assert not np.array_equal(arrays["eval/visits"], arrays["eval/historical/visits"])
 
 
+def test_snapshots_are_of_starts_of_iterations_from_the_untrained_policy_on():
+    algo = build(config(num_historical_policies=3, historical_every=2))
+    before = [algo.policy_state()]
+    for _ in range(3):
+        algo.train()
+        before.append(algo.policy_state())
+    assert len(algo.history.snapshots) == 2
+    for kept, index in zip(algo.history.snapshots, (0, 2), strict=True):
+        for name, array in before[index].items():
+            np.testing.assert_array_equal(kept[name], array, err_msg=name)
+    assert any((kept[name] != before[3][name]).any() for name in kept)  # the newest comes by itself
+
+
 def test_arrays_of_the_last_evaluation_survive_a_checkpoint(tmp_path: Path):
     settings = {"num_historical_policies": 3, "historical_every": 1}
     algo = build(config(**settings).evaluation(evaluation_interval=1, evaluation_duration=2))
