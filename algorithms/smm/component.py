@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from ray.rllib.core import COMPONENT_RL_MODULE
+from ray.rllib.core import COMPONENT_RL_MODULE, DEFAULT_MODULE_ID
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.utils.typing import ResultDict, StateDict
 from torch import Tensor
 
 from expedition.algorithms.core.env_runner import TransitionEnvRunner, Transitions
 from expedition.algorithms.core.learner import as_train_batch
-from expedition.algorithms.smm.config import SMMConfig
+from expedition.algorithms.smm.config import SPLIT_SETTINGS, SMMConfig
 from expedition.algorithms.smm.learner import SMMLearner
 from expedition.algorithms.smm.module import SMMModule, build_discriminator
 from expedition.envs.coverage import CoverageTracker
@@ -166,7 +166,18 @@ def component_config(config: SMMConfig, index: int) -> Any:
     own.debugging(seed=(config.seed or 0) + _SEED_STRIDE * (index + 1))
     own.rl_module(rl_module_spec=RLModuleSpec(module_class=ComponentModule))
     own.learners(learner_class=ComponentLearner)
-    return own.training(layout="shared")
+    of_a_pool = {name: setting.default for name, setting in SPLIT_SETTINGS.items()}
+    return own.training(layout="shared", **of_a_pool)
+
+
+def policy_of(state: StateDict) -> dict[str, np.ndarray]:
+    """The policy's weights in a component's state."""
+    weights = state["learner"][COMPONENT_RL_MODULE][DEFAULT_MODULE_ID]
+    return {
+        name.removeprefix("policy."): value
+        for name, value in weights.items()
+        if name.startswith("policy.")
+    }
 
 
 def replay_of(state: StateDict) -> dict[str, Any]:

@@ -12,6 +12,25 @@ from expedition.algorithms.sac.config import SACConfig
 from expedition.algorithms.smm.density_settings import DENSITY_SETTINGS
 from expedition.algorithms.smm.paper_sac import PAPER_SAC
 
+SPLIT_SETTINGS: Mapping[str, Hyperparameter] = {
+    "component_actors": Hyperparameter(
+        0, "Ray actors that run the components (split); 0: the trial's process", low=0
+    ),
+    "component_cpus": Hyperparameter(1.0, "CPUs of such an actor", low=0),
+    "component_placement": Hyperparameter(
+        "PACK", "of the actors over nodes", choices=("PACK", "SPREAD")
+    ),
+    "max_staleness": Hyperparameter(
+        0,
+        "rounds by which components may run ahead of the slowest (split); 0: a barrier after "
+        "every round, the same numbers for the same seed",
+        low=0,
+    ),
+    "discriminator_pool": Hyperparameter(
+        20_000, "states of each skill that d learns from (split)", low=1
+    ),
+}
+
 
 class SMMConfig(SACConfig):
     """State marginal matching (Lee et al., arXiv:1906.05274).
@@ -22,7 +41,10 @@ class SMMConfig(SACConfig):
 
     HYPERPARAMETERS: ClassVar[Mapping[str, Hyperparameter]] = {
         "num_skills": Hyperparameter(
-            1, "mixture components n; 1 is SMM, more is SM4", "table 3", low=1
+            1,
+            "mixture components n; 1 is SMM, more is SM4",
+            "algorithm 1; table 3: 4 in Manipulation",
+            low=1,
         ),
         "layout": Hyperparameter(
             "shared",
@@ -31,22 +53,7 @@ class SMMConfig(SACConfig):
             "shared: released code; split: app. B.1",
             choices=("shared", "split"),
         ),
-        "component_actors": Hyperparameter(
-            0, "Ray actors that run the components (split); 0: the trial's process", low=0
-        ),
-        "component_cpus": Hyperparameter(1.0, "CPUs of such an actor", low=0),
-        "component_placement": Hyperparameter(
-            "PACK", "of the actors over nodes", choices=("PACK", "SPREAD")
-        ),
-        "max_staleness": Hyperparameter(
-            0,
-            "rounds by which components may run ahead of each other (split); 0: a barrier after "
-            "every round, the same numbers for the same seed",
-            low=0,
-        ),
-        "discriminator_pool": Hyperparameter(
-            20_000, "states of each skill that d learns from (split)", low=1
-        ),
+        **SPLIT_SETTINGS,
         "reward_coeff": Hyperparameter(
             1.0, "weight of the environment's reward, log p*", "eq. 8", low=0
         ),
@@ -87,10 +94,30 @@ class SMMConfig(SACConfig):
     def validate(self) -> None:
         """Check the settings; see ``DeclaredConfig.validate``."""
         super().validate()
-        if self.layout == "split" and (self.num_env_runners or self.num_learners):
+        if self.layout == "shared":
+            self._check_shared()
+        else:
+            self._check_split()
+
+    def _check_shared(self) -> None:
+        for name, setting in SPLIT_SETTINGS.items():
+            value = getattr(self, name)
+            if value != setting.default:
+                raise ValueError(
+                    f"{name}={value!r} is of layout='split'; set that, or leave {name} at "
+                    f"{setting.default!r}"
+                )
+
+    def _check_split(self) -> None:
+        if self.num_env_runners or self.num_learners:
             raise ValueError(
                 "layout='split': components are spread by component_actors; leave num_env_runners "
                 "and num_learners at 0"
+            )
+        if self.num_skills > self.train_batch_size:
+            raise ValueError(
+                f"train_batch_size={self.train_batch_size}: the discriminator learns from batches "
+                f"with states of every skill; must be at least num_skills={self.num_skills}"
             )
 
     def _with_algorithm(self) -> Self:

@@ -14,7 +14,13 @@ from expedition.algorithms.core.evaluation import merged
 from expedition.algorithms.core.replay import TransitionReplay, transition_layout
 from expedition.algorithms.core.rllib import local_learner
 from expedition.algorithms.smm.algorithm import SMM
-from expedition.algorithms.smm.component import Component, RoundRequest, RoundResult, replay_of
+from expedition.algorithms.smm.component import (
+    Component,
+    RoundRequest,
+    RoundResult,
+    policy_of,
+    replay_of,
+)
 from expedition.algorithms.smm.config import SMMConfig
 from expedition.algorithms.smm.mixture_learner import MixtureLearner
 from expedition.envs.coverage import CoverageTracker
@@ -25,9 +31,12 @@ class SplitSMM(SMM):
 
     A round: every component gets the newest discriminator, collects its share of the round's
     environment steps and learns; meanwhile the discriminator learns from the states of the round
-    before. Only states and weights travel, never gradients. Components use a d that has seen
-    all but the last two rounds when theirs ends; with ``max_staleness`` they do not wait for each
-    other and may run so many rounds ahead.
+    before. Components use a d that has seen all but the last two rounds when theirs ends; with
+    ``max_staleness`` they do not wait for each other and may run so many rounds ahead.
+
+    To a component travel the weights of d; back come its new transitions as replay rows, its
+    policy, statistics and coverage, and, from an actor, the state of its learner (networks and
+    optimisers) and environments, with which another actor can take its place. Gradients do not.
     Source: app. B.1 names the scheme; the paper does not use it.
     """
 
@@ -44,6 +53,7 @@ class SplitSMM(SMM):
         self._version = 0  # rounds of single components that d has learned from
         self._mirrors: list[TransitionReplay] = []
         self._fresh: list[RoundResult] = []
+        self._waiting: list[tuple[int, RoundResult]] = []  # finished, but not taken in
         if self.config.component_actors:
             self._mirrors = [self._new_mirror() for _component in range(components)]
         frozen = self.config.copy()
@@ -56,6 +66,7 @@ class SplitSMM(SMM):
             record=self._mirror,
             recover=self._with_rows,
         )
+        self.mixture.load_policies([policy_of(state) for state in self.pool.get_states()])
 
     @classmethod
     def default_resource_request(cls, config: Any) -> PlacementGroupFactory:
@@ -70,6 +81,7 @@ class SplitSMM(SMM):
 
     def training_step(self) -> None:
         """One round: as many environment steps as an iteration has, shared by the components."""
+        self._keep_policy()
         self._fresh = []
         if self.config.max_staleness:
             self._asynchronous_round()
@@ -78,8 +90,6 @@ class SplitSMM(SMM):
             for z, result in enumerate(self.pool.run(requests, meanwhile=self._learn)):
                 self._take_in(z, result)
         self.mixture.load_policies([result.policy for result in self._results if result])
-        if self.history.size and (self.iteration + 1) % self.config.historical_every == 0:
-            self.history.add(self.policy_state())
         self._report()
 
     def coverage_tracker(self) -> CoverageTracker | None:
@@ -96,6 +106,7 @@ class SplitSMM(SMM):
             "finished": list(self._finished),
             "version": self._version,
             "results": list(self._results),
+            "waiting": list(self._waiting),
         }
         return state
 
@@ -109,6 +120,7 @@ class SplitSMM(SMM):
         self._finished = list(state["rounds"]["finished"])
         self._version = state["rounds"]["version"]
         self._results = list(state["rounds"]["results"])
+        self._waiting = list(state["rounds"]["waiting"])
         for mirror, component in zip(self._mirrors, state["components"], strict=False):
             mirror.load_state_dict(replay_of(component))
 
@@ -135,9 +147,9 @@ class SplitSMM(SMM):
             slowest = min(self._finished)
             for z in components:
                 is_idle = self._started[z] == self._finished[z]
-                if is_idle and self._started[z] - slowest < self.config.max_staleness:
+                if is_idle and self._started[z] - slowest <= self.config.max_staleness:
                     self.pool.submit(z, self._request(z))
-            self._take_in(*self.pool.wait())
+            self._take_in(*(self._waiting.pop(0) if self._waiting else self.pool.wait()))
             self._learn()
 
     def _take_in(self, z: int, result: RoundResult) -> None:
@@ -151,20 +163,28 @@ class SplitSMM(SMM):
 
     def _learn(self) -> None:
         """Make the discriminator's steps: as many as all components together made of theirs."""
-        self.mixture.learn(self.updates - self.mixture.updates)
-        self._version = sum(self._finished)
+        before = self.mixture.updates
+        self.mixture.learn(self.updates - before)
+        if self.mixture.updates > before:
+            self._version = sum(self._finished)
 
     def _drain(self) -> None:
-        """Finish the rounds that are under way, so that a checkpoint holds them whole."""
-        for _pending in range(sum(self._started) - sum(self._finished)):
-            self._take_in(*self.pool.wait())
-            self._learn()
+        """Finish the rounds that are under way, so that a checkpoint holds them whole.
+
+        They are taken in with the next iteration, whose row has their steps and statistics.
+        """
+        for _pending in range(sum(self._started) - sum(self._finished) - len(self._waiting)):
+            self._waiting.append(self.pool.wait())
 
     def _report(self) -> None:
         means = self._means([result.statistics for result in self._fresh])
         means |= self.mixture.pop_statistics()
-        ages = [sum(self._finished) - result.version for result in self._fresh]
-        means["staleness"] = max(ages) / self.config.num_skills  # rounds of all components
+        if self.config.num_skills > 1:  # otherwise there is no d
+            versions = [result.version for result in self._fresh]
+            means["discriminator_version_min"] = float(min(versions))
+            means["discriminator_version_max"] = float(max(versions))
+            age = sum(self._finished) - min(versions)
+            means["staleness"] = age / self.config.num_skills  # rounds of all components
         means["pool_revivals"] = float(self.pool.revivals)
         self.metrics.log_dict(means, key=(LEARNER_RESULTS, DEFAULT_MODULE_ID), window=1)
         runner_metrics: list[ResultDict] = [result.metrics for result in self._fresh]

@@ -40,8 +40,12 @@ class StatePool:
         self._seen[skill] += len(states)
 
     def sample(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """States ``[B, dim]`` and their skills ``[B]``, equally many of each (up to one)."""
-        skills = np.arange(batch_size) % len(self._seen)
+        """States ``[B, dim]`` and their skills ``[B]``, equally many of each (up to one).
+
+        Which skills have one more is drawn anew for every batch.
+        """
+        first = self._rng.integers(len(self._seen))
+        skills = (first + np.arange(batch_size)) % len(self._seen)
         filled = np.minimum(self._seen, self._states.shape[1])
         rows = self._rng.integers(0, filled[skills])
         return torch.from_numpy(self._states[skills, rows]), torch.from_numpy(skills)

@@ -117,17 +117,91 @@ def test_d_learns_from_the_rounds_before_while_the_components_are_at_work(small_
     algo.stop()
 
 
+def test_d_has_a_new_version_only_when_it_has_made_a_step(small_ray: None):
+    rows = {}
+    for ratio in (0.2, 0.0):
+        algo = config(updates_per_step=ratio).build_algo()
+        results = [algo.train()["learners"]["default_policy"] for _iteration in range(3)]
+        rows[ratio] = [
+            (int(r["discriminator_version_min"]), int(r["discriminator_version_max"]))
+            for r in results
+        ]
+        algo.stop()
+    assert rows[0.2] == [(0, 0), (0, 0), (3, 3)]  # rounds of single components
+    assert rows[0.0] == [(0, 0)] * 3
+    alone = config(num_skills=1).build_algo()
+    assert "staleness" not in alone.train()["learners"]["default_policy"]  # there is no d
+    alone.stop()
+
+
 def test_components_that_do_not_wait_stay_within_the_bound(small_ray: None):
     algo = config(component_actors=2, max_staleness=2).build_algo()
     gaps = []
     for _iteration in range(6):
         result = algo.train()
         gaps.append(max(algo._started) - min(algo._finished))
-        assert result["learners"]["default_policy"]["staleness"] <= 3
+        assert result["learners"]["default_policy"]["staleness"] <= 4
     assert max(gaps) <= 3  # two ahead of the slowest's last round, and one under way
     algo.get_state()
-    assert algo._started == algo._finished  # a checkpoint holds whole rounds
+    assert not algo.pool._pending  # a checkpoint holds whole rounds
     assert algo.env_steps == sum(algo._finished) * 50
+    algo.stop()
+
+
+@pytest.mark.parametrize("ahead", [1, 2])
+def test_others_start_so_many_rounds_ahead_of_a_slow_component(ahead: int, small_ray: None):
+    algo = config(max_staleness=ahead).build_algo()
+    finished = algo.pool._finished
+
+    def wait_for_the_last_as_long_as_others_are_due() -> tuple[int, Any]:
+        return finished.pop(min(range(len(finished)), key=lambda i: finished[i][0] == 2))
+
+    algo.pool.wait = wait_for_the_last_as_long_as_others_are_due
+    gaps = set()
+    take_in = algo._take_in
+
+    def watch(z: int, result: Any) -> None:
+        gaps.add(max(algo._started) - min(algo._started))
+        take_in(z, result)
+
+    algo._take_in = watch
+    for _iteration in range(4):
+        algo.train()
+    assert max(gaps) == ahead
+    algo.stop()
+
+
+def test_checkpoints_between_rounds_change_no_number_and_lose_none(small_ray: None):
+    plain, saved, restored = (config(max_staleness=1).build_algo() for _copy in range(3))
+    for iteration in range(4):
+        state = saved.get_state()
+        if iteration == 3:
+            assert state["rounds"]["waiting"]  # rounds that no row has told of yet
+            restored.set_state(state)
+        rows = [algo.train() for algo in (plain, saved)]
+        expected, row = ({k: r[k] for k in ("env_steps", "env_steps_this_iter")} for r in rows)
+        assert row == expected
+        assert row["env_steps_this_iter"] == 150
+        assert_equal(*(dict(r["learners"]["default_policy"]) for r in rows))
+    result = restored.train()
+    assert result["env_steps"] == row["env_steps"]
+    assert_equal(*(dict(r["learners"]["default_policy"]) for r in (result, rows[0])))
+    assert_equal(numbers(saved), numbers(plain))
+    assert_equal(numbers(restored), numbers(plain))
+    for algo in (plain, saved, restored):
+        algo.stop()
+
+
+def test_the_first_snapshot_is_of_the_components_untrained_policies(small_ray: None):
+    algo = config().build_algo()
+    before = algo.policy_state()
+    for z in range(3):
+        alone = Component(algo.config.copy(), z).learner.smm.policy.state_dict()
+        for name, value in alone.items():
+            np.testing.assert_array_equal(before[f"policy.{name}"][z : z + 1], value)
+    algo.train()
+    assert_equal(algo.history.snapshots[0], before)
+    assert len(algo.history.snapshots) == 1
     algo.stop()
 
 
@@ -201,6 +275,20 @@ def test_split_takes_no_env_runners_beside_its_components():
     refused.env_runners(num_env_runners=2)
     with pytest.raises(ValueError, match="spread by component_actors"):
         refused.validate()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"layout": "shared", "component_actors": 2}, "component_actors=2 is of layout='split'"),
+        ({"layout": "shared", "max_staleness": 1}, "max_staleness=1 is of layout='split'"),
+        ({"num_skills": 13}, "train_batch_size=12: .* at least num_skills=13"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(settings: dict[str, Any], message: str):
+    own = {"component_cpus": 1.0} | settings
+    with pytest.raises(ValueError, match=message):
+        config(**own).validate()
 
 
 def test_a_trial_asks_for_the_cpus_of_its_components():

@@ -28,6 +28,18 @@ def test_a_batch_holds_equally_many_states_of_each_skill():
     assert len(pool) == 5
 
 
+def test_no_skill_has_more_states_than_others_in_the_long_run():
+    pool = StatePool(3, 10, 1, seed=0)
+    for skill in range(3):
+        pool.add(skill, np.zeros((10, 1), np.float32))
+    counts = np.array([np.bincount(pool.sample(4)[1], minlength=3) for _batch in range(900)])
+    assert (np.sort(counts, axis=1) == [1, 1, 2]).all()
+    # Who has two is uniform: of 900 batches 300, with a standard deviation of 14.
+    assert np.abs((counts == 2).sum(axis=0) - 300).max() < 57
+    fewer_than_skills = [pool.sample(2)[1].tolist() for _batch in range(100)]
+    assert {skill for batch in fewer_than_skills for skill in batch} == {0, 1, 2}
+
+
 def test_the_state_of_the_pool_continues_it():
     pool, copy = StatePool(2, 8, 1, seed=0), StatePool(2, 8, 1, seed=9)
     rng = np.random.default_rng(0)
