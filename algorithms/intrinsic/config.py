@@ -70,7 +70,7 @@ class CountConfig(IntrinsicConfig):
         "count_form": Hyperparameter(
             "log",
             "log: -log of the share of visits; inverse_root: 1 / sqrt(visits)",
-            "app. D.2; released code: inverse_root",
+            "sec. 5; released code: inverse_root",
             choices=("log", "inverse_root"),
         ),
         "count_bin": Hyperparameter(

@@ -19,7 +19,7 @@ _MIX = -4658895280553007687
 class CountReward(IntrinsicReward):
     """Bonus that falls with the number of visits to the cell of s.
 
-    ``"log"``: -log(N(cell) / steps), minus the log of the empirical visitation (paper, app. D.2).
+    ``"log"``: -log(N(cell) / steps), minus the log of the empirical visitation (paper, sec. 5).
     ``"inverse_root"``: 1 / sqrt(N(cell)) (released code). An unseen cell counts as seen once.
 
     Cells are unbounded: their integer coordinates are hashed into a table. Two of V visited cells

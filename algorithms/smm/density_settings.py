@@ -20,7 +20,12 @@ DENSITY_SETTINGS: Mapping[str, Hyperparameter] = {
         "reconstruction error of (s, z), as released; histogram: cell frequencies",
         choices=("vae_elbo", "vae_code", "histogram"),
     ),
-    "density_lr": Hyperparameter(1e-3, "Adam step of the density model", "table 3", low=0),
+    "density_lr": Hyperparameter(
+        1e-3,
+        "Adam step of the density model",
+        "released code; table 3: 1e-2 in Manipulation",
+        low=0,
+    ),
     "density_hidden_sizes": Hyperparameter((150, 150), "widths of encoder and decoder", "app. D.2"),
     "density_code_dim": Hyperparameter(
         None,
