@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 _MIN_STD = 1e-8
+_CONSTANT = 1e-4  # a column that varies less, relative to 1 + |mean|, is not scaled up
 
 
 class Transitions(NamedTuple):
@@ -105,4 +106,6 @@ def _mean(rows: Tensor) -> Tensor:
 
 
 def _std(rows: Tensor) -> Tensor:
-    return rows.std(0, correction=0, keepdim=True) + _MIN_STD
+    """1 for a constant column: over the rounding error of its mean, its values would be noise."""
+    std = rows.std(0, correction=0, keepdim=True) + _MIN_STD
+    return torch.where(std < _CONSTANT * (1 + _mean(rows).abs()), 1.0, std)

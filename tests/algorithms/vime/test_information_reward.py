@@ -60,6 +60,18 @@ def test_pool_keeps_the_newest_and_standardises_by_them():
     torch.testing.assert_close(standard.inputs(numbered(column(5))), expected)
 
 
+def test_a_constant_column_is_not_scaled_up_to_noise():
+    pool = TransitionPool(1, 50_000, 2, 1)
+    varied = torch.randn(1, 50_000, 1, generator=torch.Generator().manual_seed(0))
+    obs = torch.cat((torch.full_like(varied, 0.4637), 0.01 * varied), -1)
+    batch = Transitions(obs, varied, obs)
+    pool.add(batch, all_of(batch))
+    standard = pool.standardiser()
+    for columns in (standard.inputs(batch), standard.targets(batch)):
+        assert columns[..., 0].abs().max() < 1e-5  # not the mean's rounding error over 1e-8
+        assert columns[..., 1].std() == pytest.approx(1, rel=1e-3)
+
+
 def test_pool_keeps_the_last_of_more_than_fit():
     pool = TransitionPool(1, 3, 1, 1)
     pool.add(numbered(torch.arange(8.0)[None, :, None]), torch.ones(1, 8, dtype=torch.bool))
