@@ -12,6 +12,7 @@ from ray.tune import PlacementGroupFactory
 from expedition.algorithms.core.actor_pool import ActorPool
 from expedition.algorithms.core.meta_config import MetaConfig
 from expedition.algorithms.core.on_policy import OnPolicy
+from expedition.algorithms.core.task_sampler import TaskSampler
 from expedition.algorithms.core.task_worker import TaskWorker, WorkerSettings
 from expedition.envs.coverage import CoverageTracker
 from expedition.envs.tasks import tasks_of
@@ -38,13 +39,23 @@ class MetaAlgorithm(OnPolicy):
         return PlacementGroupFactory([*bundles, *[{"CPU": 1}] * config.task_actors])
 
     def setup(self, config: MetaConfig) -> None:
-        """Build everything, and the pool of workers."""
+        """Build everything, and the pool of workers.
+
+        Raises:
+            ValueError: More tasks are asked for than an environment has.
+        """
         super().setup(config)
         config = self.config
+        test_env_config = dict(self.evaluation_config.env_config)
+        tests = TaskSampler(config.env, test_env_config, config.gym_env_vectorize_mode)
+        self.tasks = self._first("train_tasks", tasks_of(self.sampler.sampler(1, 1).env, "train"))
+        validation_tasks = tasks_of(tests.sampler(1, 1).env, "validation")
+        self.validation_tasks = self._first("test_tasks", validation_tasks)
+        tests.close()
         settings = WorkerSettings(
             env=config.env,
             env_config=dict(config.env_config),
-            test_env_config=dict(self.evaluation_config.env_config),
+            test_env_config=test_env_config,
             vectorize_mode=config.gym_env_vectorize_mode,
             method={name: getattr(config, name) for name in config.hyperparameters()},
         )
@@ -55,9 +66,16 @@ class MetaAlgorithm(OnPolicy):
             self.shares,
             actors=min(config.task_actors, self.shares),
         )
-        env = self.sampler.sampler(1, 1).env
-        self.tasks = tasks_of(env, "train")[: config.train_tasks]
-        self.validation_tasks = tasks_of(env, "validation")[: config.test_tasks]
+
+    def _first(self, setting: str, tasks: np.ndarray) -> np.ndarray:
+        """As many of the tasks as a setting says; its default, as many as there are."""
+        count = getattr(self.config, setting)
+        if count > len(tasks) and count != self.config.hyperparameters()[setting].default:
+            raise ValueError(
+                f"{setting}={count}: the environment has {len(tasks)} of them; set it to "
+                f"{len(tasks)} or less"
+            )
+        return tasks[:count]
 
     def cleanup(self) -> None:
         """Let the actors go."""
@@ -82,18 +100,20 @@ class MetaAlgorithm(OnPolicy):
 
         Args:
             name: The worker's method.
-            per_task: Arguments ``[M, ...]``, split over the workers.
+            per_task: Arguments ``[M, ...]``, split over the workers; with fewer tasks than
+                workers some have nothing to do.
             common: Arguments for all.
 
         Returns:
             Their answers, in the order of the tasks.
         """
-        split = {key: np.array_split(array, self.shares) for key, array in per_task.items()}
+        shares = min(self.shares, *map(len, per_task.values()))
+        split = {key: np.array_split(array, shares) for key, array in per_task.items()}
         requests = [
             (name, {**common, **{key: parts[share] for key, parts in split.items()}})
-            for share in range(self.shares)
+            for share in range(shares)
         ]
-        return self.pool.run(requests)
+        return self.pool.run(requests)[:shares]
 
     def report_adaptation(self, before: dict[str, float], after: dict[str, float]) -> None:
         """Report training's mean return and reach before and after the tasks adapted."""

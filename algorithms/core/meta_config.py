@@ -12,6 +12,7 @@ class MetaConfig(OnPolicyConfig):
 
     An evaluation adapts to the first ``test_tasks`` validation tasks of the evaluation's
     environment, as ``evaluation(evaluation_config={"env_config": {"reward": "sparse"}})`` sets it.
+    More tasks than a split has are refused; the defaults mean all where there are fewer.
     """
 
     HYPERPARAMETERS: ClassVar[Mapping[str, Hyperparameter]] = {
