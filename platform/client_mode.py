@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from expedition.platform.errors import UserError
 from expedition.platform.interrupt import interruptible
 from expedition.platform.launch import Options
 from expedition.platform.plan import Trial
@@ -39,6 +40,9 @@ def run_through_client(
 
     Returns:
         Whether it was interrupted.
+
+    Raises:
+        UserError: As there; it is raised on the cluster.
     """
 
     def announce() -> None:
@@ -47,6 +51,7 @@ def run_through_client(
     session = ray_session(options.address, debug=options.debug, show_workers=True)
     with session, interruptible(announce) as stopper:
         import ray
+        from ray.exceptions import RayTaskError
 
         # No console and no mirror go along: they belong to this process.
         luggage = {"address": options.address, "debug": options.debug}
@@ -57,7 +62,12 @@ def run_through_client(
         while not ray.wait([reference], timeout=_POLL_S)[0]:
             if stopper.requested:
                 folder.stop.touch()
-        return bool(ray.get(reference))
+        try:
+            return bool(ray.get(reference))
+        except RayTaskError as error:  # its text is the traceback there
+            if isinstance(error.cause, UserError):
+                raise UserError(str(error.cause)) from error
+            raise
 
 
 def _on_the_cluster(

@@ -110,7 +110,8 @@ def _connect(address: str, common: Mapping[str, Any]) -> None:
     try:
         _init(address, **common)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        reason = str(error).splitlines()[0]
+        lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+        reason = lines[-1] if lines[0].endswith(":") else lines[0]  # of a traceback of the server's
         raise UserError(f"no Ray cluster at --address {address}: {reason}") from error
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import ray
-from fakes import fake_experiment
+from fakes import fake_experiment, finish, rows_of
 from rich.console import Console
 
 from expedition.platform.errors import UserError
@@ -15,7 +17,7 @@ from expedition.platform.ownership import Ownership
 from expedition.platform.plan import trials_of
 from expedition.platform.runfolder import first_difference, open_run
 from expedition.platform.spec import Experiment, load_resolved
-from expedition.platform.store import RunFolder, read_json
+from expedition.platform.store import RunFolder, TrialFolder, read_json
 
 pytestmark = pytest.mark.usefixtures("ray_of_two")
 
@@ -178,6 +180,33 @@ def test_a_name_that_is_no_folders_is_one_line(tmp_path: Path, name: str) -> Non
     results = tmp_path / "results"
     with pytest.raises(UserError, match="a name is letters, digits, _, - and dots"):
         launch(fake_experiment(), _options(results, name=name))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def listening() -> Iterator[str]:
+    """Address of a Ray client's server, behind which the Ray of this module stands."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"ray://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_through_a_client_a_task_on_the_cluster_launches(tmp_path: Path, listening: str) -> None:
+    experiment = fake_experiment(variants={"one": {"algorithm": "fake"}}, budget=30)
+    outcome = launch(experiment, _options(tmp_path / "results", address=listening))
+    assert outcome.complete
+    (trial,) = trials_of(experiment)
+    expected = finish(trial, TrialFolder(tmp_path / "expected"))
+    assert rows_of(outcome.folder.trial(trial.id)) == expected
+    assert not outcome.folder.scratch.exists()
+
+
+def test_what_is_refused_on_the_other_side_of_a_client_is_one_line(
+    tmp_path: Path, listening: str
+) -> None:
+    huge = fake_experiment(resources={"cpus": 64, "gpus": 0})
+    with pytest.raises(UserError) as caught:
+        launch(huge, _options(tmp_path, address=listening))
+    assert str(caught.value).startswith("a trial of low needs 64 CPUs and the cluster has 2 CPUs")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -63,3 +63,25 @@ def test_a_token_that_is_gone_is_one_line(
         ray_session(address, debug=False),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Nobody is there\nwith details", "Nobody is there"),
+        ("Initialization failure from server:\nTraceback\n  x\nKeyError: 'a'\n", "KeyError: 'a'"),
+    ],
+)
+def test_why_there_is_no_cluster_is_one_line(
+    text: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ConnectionAbortedError(text)
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", refuse)
+    with (
+        pytest.raises(UserError, match=f"^no Ray cluster at --address ray://x: {reason}$"),
+        ray_session("ray://x", debug=False),
+    ):
+        pass
