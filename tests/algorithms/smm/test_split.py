@@ -103,35 +103,30 @@ def test_any_number_of_components_spends_the_same_budget(skills: int, small_ray:
 
 def test_d_learns_from_the_rounds_before_while_the_components_are_at_work(small_ray: None):
     algo = config(component_actors=2).build_algo()
-    staleness, steps, before = [], [], algo.mixture.discriminator_state()
+    staleness, versions, steps, before = [], [], [], algo.mixture.discriminator_state()
     for _iteration in range(3):
         owed = algo.updates
         result = algo.train()
-        staleness.append(result["learners"]["default_policy"]["staleness"])
+        row = result["learners"]["default_policy"]
+        staleness.append(row["staleness"])
+        versions.append((row["discriminator_version_min"], row["discriminator_version_max"]))
         steps.append((algo.mixture.updates, owed))
         if algo.iteration == 1:
             assert_equal(algo.mixture.discriminator_state(), before)  # there was nothing to see
     assert staleness == [1, 2, 2]  # rounds; the first d has seen none of one
+    assert versions == [(0, 0), (0, 0), (3, 3)]  # rounds of single components
     assert all(made == owed for made, owed in steps)
     assert steps[-1][0] > 0
     algo.stop()
 
 
 def test_d_has_a_new_version_only_when_it_has_made_a_step(small_ray: None):
-    rows = {}
-    for ratio in (0.2, 0.0):
-        algo = config(updates_per_step=ratio).build_algo()
-        results = [algo.train()["learners"]["default_policy"] for _iteration in range(3)]
-        rows[ratio] = [
-            (int(r["discriminator_version_min"]), int(r["discriminator_version_max"]))
-            for r in results
-        ]
-        algo.stop()
-    assert rows[0.2] == [(0, 0), (0, 0), (3, 3)]  # rounds of single components
-    assert rows[0.0] == [(0, 0)] * 3
+    algo = config(num_skills=2, updates_per_step=0.0).build_algo()
+    rows = [algo.train()["learners"]["default_policy"] for _iteration in range(2)]
+    assert [row["discriminator_version_max"] for row in rows] == [0, 0]
+    assert [row["staleness"] for row in rows] == [1, 2]
     alone = config(num_skills=1).build_algo()
     assert "staleness" not in alone.train()["learners"]["default_policy"]  # there is no d
-    alone.stop()
 
 
 def test_components_that_do_not_wait_stay_within_the_bound(small_ray: None):
@@ -148,48 +143,38 @@ def test_components_that_do_not_wait_stay_within_the_bound(small_ray: None):
     algo.stop()
 
 
-@pytest.mark.parametrize("ahead", [1, 2])
-def test_others_start_so_many_rounds_ahead_of_a_slow_component(ahead: int, small_ray: None):
-    algo = config(max_staleness=ahead).build_algo()
-    finished = algo.pool._finished
+def test_others_start_so_many_rounds_ahead_of_a_slow_component(small_ray: None):
+    algo = config(num_skills=2, max_staleness=1).build_algo()
+    finished, take_in, gaps = algo.pool._finished, algo._take_in, set()
 
-    def wait_for_the_last_as_long_as_others_are_due() -> tuple[int, Any]:
-        return finished.pop(min(range(len(finished)), key=lambda i: finished[i][0] == 2))
-
-    algo.pool.wait = wait_for_the_last_as_long_as_others_are_due
-    gaps = set()
-    take_in = algo._take_in
+    def wait_for_the_last_only_when_no_other_is_due() -> tuple[int, Any]:
+        return finished.pop(min(range(len(finished)), key=lambda i: finished[i][0]))
 
     def watch(z: int, result: Any) -> None:
-        gaps.add(max(algo._started) - min(algo._started))
+        gaps.add(algo._started[0] - algo._started[1])
         take_in(z, result)
 
-    algo._take_in = watch
-    for _iteration in range(4):
+    algo.pool.wait, algo._take_in = wait_for_the_last_only_when_no_other_is_due, watch
+    for _iteration in range(3):
         algo.train()
-    assert max(gaps) == ahead
-    algo.stop()
+    assert gaps == {0, 1}
 
 
 def test_checkpoints_between_rounds_change_no_number_and_lose_none(small_ray: None):
-    plain, saved, restored = (config(max_staleness=1).build_algo() for _copy in range(3))
-    for iteration in range(4):
+    algos = [config(num_skills=2, max_staleness=1).build_algo() for _copy in range(3)]
+    plain, saved, restored = algos
+    for iteration in range(3):
         state = saved.get_state()
-        if iteration == 3:
+        if iteration == 2:
             assert state["rounds"]["waiting"]  # rounds that no row has told of yet
             restored.set_state(state)
-        rows = [algo.train() for algo in (plain, saved)]
-        expected, row = ({k: r[k] for k in ("env_steps", "env_steps_this_iter")} for r in rows)
-        assert row == expected
-        assert row["env_steps_this_iter"] == 150
-        assert_equal(*(dict(r["learners"]["default_policy"]) for r in rows))
-    result = restored.train()
-    assert result["env_steps"] == row["env_steps"]
-    assert_equal(*(dict(r["learners"]["default_policy"]) for r in (result, rows[0])))
-    assert_equal(numbers(saved), numbers(plain))
-    assert_equal(numbers(restored), numbers(plain))
-    for algo in (plain, saved, restored):
-        algo.stop()
+        rows = [algo.train() for algo in algos[: 2 + (iteration == 2)]]
+        assert {row["env_steps_this_iter"] for row in rows} == {150}
+        assert {row["env_steps"] for row in rows} == {150 * (iteration + 1)}
+        for row in rows[1:]:
+            assert_equal(*(dict(r["learners"]["default_policy"]) for r in (row, rows[0])))
+    for algo in (saved, restored):
+        assert_equal(numbers(algo), numbers(plain))
 
 
 def test_the_first_snapshot_is_of_the_components_untrained_policies(small_ray: None):
