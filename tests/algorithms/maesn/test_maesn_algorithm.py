@@ -86,6 +86,15 @@ def test_a_lost_actors_tasks_are_sampled_again_with_the_same_numbers():
     assert_same_weights(whole, wounded)
 
 
+def test_a_new_task_starts_from_the_mean_of_the_tasks_own_steps():
+    algo = build(config(step_sizes="per_parameter"))
+    curve(algo, 1)
+    for name in ("mean_steps", "log_std_steps"):
+        learned = algo.module_state()[name]
+        assert learned.std(0).min() > 0
+        np.testing.assert_allclose(algo.test_request()[name], learned.mean(0), rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [
