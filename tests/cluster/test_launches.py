@@ -154,7 +154,9 @@ def test_sm4_goes_on_when_the_node_of_a_component_dies_with_the_numbers_of_one_p
     for mine, theirs in zip(rows_of(trial), alone, strict=True):
         revived = mine.pop("learner/pool_revivals"), theirs.pop("learner/pool_revivals")
         assert mine == theirs
-    assert revived == (1, 0)
+    # Twice where the first new actor went to the lost node, before the head had missed it.
+    assert revived[0] in (1, 2)
+    assert revived[1] == 0
 
 
 def _hosts(nodes: Cluster, name: str) -> int:
