@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,32 @@ def deaths(tmp_path: Path) -> Path:
     folder = tmp_path / "deaths"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def watch_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """Call it to have listed, in order, what is flushed, renamed and removed from then on."""
+
+    def watch() -> list[str]:
+        done: list[str] = []
+        fsync, replace, rmtree = os.fsync, os.replace, shutil.rmtree
+
+        def flushing(descriptor: int) -> None:
+            fsync(descriptor)
+            done.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
+
+        def renaming(source: Path, target: Path) -> None:
+            done.append(f"rename to {target.name}")
+            replace(source, target)
+
+        def removing(folder: Path, **options: bool) -> None:
+            if folder.exists():
+                done.append(f"remove {folder.name}")
+            rmtree(folder, **options)
+
+        monkeypatch.setattr(os, "fsync", flushing)
+        monkeypatch.setattr(os, "replace", renaming)
+        monkeypatch.setattr(shutil, "rmtree", removing)
+        return done
+
+    return watch

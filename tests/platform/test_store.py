@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import math
 import os
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -187,33 +187,15 @@ def test_an_interrupted_save_leaves_the_earlier_checkpoint(tmp_path: Path) -> No
 
 
 def test_all_of_a_checkpoint_is_on_the_disk_before_it_counts_and_before_an_older_one_goes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, watch_disk: Callable[[], list[str]]
 ) -> None:
     def save(folder: str) -> None:
         (Path(folder) / "learner").mkdir()
         (Path(folder) / "learner" / "weights").write_bytes(b"12")
 
-    done: list[str] = []
-    fsync, replace, rmtree = os.fsync, os.replace, shutil.rmtree
-
-    def flushing(descriptor: int) -> None:
-        fsync(descriptor)
-        done.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
-
-    def renaming(source: Path, target: Path) -> None:
-        done.append(f"rename to {target.name}")
-        replace(source, target)
-
-    def removing(folder: Path, **options: bool) -> None:
-        if folder.exists():
-            done.append(f"remove {folder.name}")
-        rmtree(folder, **options)
-
     _checkpoint(tmp_path, 1)
     _checkpoint(tmp_path, 2)
-    monkeypatch.setattr(os, "fsync", flushing)
-    monkeypatch.setattr(os, "replace", renaming)
-    monkeypatch.setattr(shutil, "rmtree", removing)
+    done = watch_disk()
     checkpoints.publish(tmp_path, TRIAL, {"iteration": 3, "env_steps": 30, "seconds": 1.5}, save)
     assert set(done[:4]) == {"weights", "learner", "checkpoint.json", ".000003.tmp"}
     assert done[4:] == ["rename to 000003", tmp_path.name, "remove 000001"]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -133,22 +133,10 @@ def test_without_any_readable_checkpoint_a_trial_starts_again(
 
 
 def test_rows_are_on_the_disk_before_the_checkpoint_that_goes_on_after_them(
-    folder: TrialFolder, monkeypatch: pytest.MonkeyPatch
+    folder: TrialFolder, watch_disk: Callable[[], list[str]]
 ) -> None:
-    done: list[str] = []
-    fsync, replace = os.fsync, os.replace
-
-    def flushing(descriptor: int) -> None:
-        fsync(descriptor)
-        done.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
-
-    def renaming(source: Path, target: Path) -> None:
-        done.append(f"rename to {target.name}")
-        replace(source, target)
-
     run = TrialRun(_trial(), folder)
-    monkeypatch.setattr(os, "fsync", flushing)
-    monkeypatch.setattr(os, "replace", renaming)
+    done = watch_disk()
     for _ in range(4):
         run.advance()
     run.close()
