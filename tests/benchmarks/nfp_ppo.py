@@ -21,36 +21,17 @@ import time
 from typing import Any
 
 import numpy as np
+from rllib_ppo import BATCH, rllib_ppo
 
-BATCH, COPIES, EPOCHS = 2048, 16, 10
+COPIES = 16
 WARMUP = 2  # iterations
 SIDES = ("rllib", "ppo", "nfp", "nfp8", "nfp_entropy")
 
 
 def rllib(options: argparse.Namespace) -> Any:
     """RLlib's own PPO at the settings of ours."""
-    from ray.rllib.algorithms.ppo import PPOConfig
-    from ray.rllib.connectors.env_to_module import MeanStdFilter
-    from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
-
-    config = PPOConfig().environment(options.env).debugging(seed=0)
-    config.training(
-        lr=3e-4,
-        gamma=0.99,
-        lambda_=0.95,
-        train_batch_size_per_learner=BATCH,
-        minibatch_size=options.minibatch,
-        num_epochs=EPOCHS,
-        clip_param=0.2,
-        use_kl_loss=False,
-        vf_clip_param=float("inf"),
-    ).env_runners(
-        num_env_runners=0,
-        num_envs_per_env_runner=COPIES,
-        env_to_module_connector=lambda env, spaces, device: MeanStdFilter(clip_by_value=5.0),
-    )
-    model = DefaultModelConfig(fcnet_hiddens=[64, 64], free_log_std=True, vf_share_layers=False)
-    return config.rl_module(model_config=model).build_algo()
+    config = rllib_ppo(options.env, 0, lr=3e-4, minibatch=options.minibatch, copies=COPIES)
+    return config.build_algo()
 
 
 def ours(options: argparse.Namespace) -> Any:

@@ -16,38 +16,14 @@ import time
 
 import ray
 import torch
-from ray.rllib.algorithms.ppo import PPOConfig
-from ray.rllib.connectors.env_to_module import MeanStdFilter
-from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 from ray.rllib.utils.metrics import (
     ENV_RUNNER_RESULTS,
     EPISODE_RETURN_MEAN,
     NUM_ENV_STEPS_SAMPLED_LIFETIME,
 )
+from rllib_ppo import rllib_ppo
 
 EVERY = 10  # iterations
-
-
-def config_of(options: argparse.Namespace) -> PPOConfig:
-    """RLlib's PPO with the numbers of baselines' ppo1."""
-    config = PPOConfig().environment(options.env).debugging(seed=options.seed)
-    config.training(
-        lr=[[0, 3e-4], [options.steps, 0.0]],
-        gamma=0.99,
-        lambda_=0.95,
-        train_batch_size_per_learner=2048,
-        minibatch_size=256,
-        num_epochs=10,
-        clip_param=0.2,
-        use_kl_loss=False,
-        vf_clip_param=float("inf"),
-    ).env_runners(
-        num_env_runners=0,
-        num_envs_per_env_runner=8,
-        env_to_module_connector=lambda env, spaces, device: MeanStdFilter(clip_by_value=5.0),
-    )
-    model = DefaultModelConfig(fcnet_hiddens=[64, 64], free_log_std=True, vf_share_layers=False)
-    return config.rl_module(model_config=model)
 
 
 def main() -> None:
@@ -59,7 +35,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    algo = config_of(options).build_algo()
+    decay = [[0, 3e-4], [options.steps, 0.0]]
+    config = rllib_ppo(options.env, options.seed, lr=decay, minibatch=256, copies=8)
+    algo = config.build_algo()
     score = float("nan")
     start, iteration, env_steps = time.perf_counter(), 0, 0
     while env_steps < options.steps:
