@@ -28,6 +28,7 @@ class Claim(Strict):
         rank: ``wins``: among how many of the best it has to be.
         minus: ``at_least``, ``at_most``: metric taken off, seed by seed, so that two measures of
             one variant are compared.
+        than: ``order`` of two: metric by which the second is measured, where it is not the first's.
         margin: ``order``, ``increases``: by how much at least, in the metric's unit.
         over: What ``increases`` runs along: environment steps or the tasks in their order.
         tasks: Tasks it is judged on; all when not given.
@@ -44,6 +45,7 @@ class Claim(Strict):
     value: float | None = None
     rank: int = Field(default=1, ge=1)
     minus: str | None = None
+    than: str | None = None
     margin: float = Field(default=0.0, ge=0)
     over: Literal["env_steps", "tasks"] = "env_steps"
     tasks: tuple[str, ...] | None = None
@@ -83,6 +85,10 @@ class Claim(Strict):
             return "no 'margin'"
         if self.minus and self.kind not in {"at_least", "at_most"}:
             return "no 'minus'"
+        if self.than and self.kind != "order":
+            return "no 'than'"
+        if self.than and len(self.variants) != 2:
+            return "exactly two 'variants' with 'than'"
         if self.rank != 1 and self.kind != "wins":
             return "no 'rank'"
         if self.rank >= max(2, len(self.variants)):

@@ -201,8 +201,8 @@ def _order(claim: Claim, tasks: tuple[str, ...], evidence: Evidence) -> list[Com
     for better, worse in pairs:
         first, second = (better, worse) if higher else (worse, better)
         gap = statistics.difference(
-            evidence.scores_RT(claim.metric, first, tasks),
-            evidence.scores_RT(claim.metric, second, tasks),
+            evidence.claimed_RT(claim, first, tasks),
+            evidence.claimed_RT(claim, second, tasks),
         )
         label = f"{experiment.label(first)} - {experiment.label(second)}"
         comparisons.append(compare(label, gap, ">", claim.margin))

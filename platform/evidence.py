@@ -39,9 +39,12 @@ class Evidence:
     def claimed_RT(  # noqa: N802
         self, claim: Claim, variant: str, tasks: Sequence[str]
     ) -> np.ndarray:
-        """Return a variant's scores of a claim's metric, less those of ``claim.minus`` if given."""
+        """Return a variant's scores of its metric in a claim, less ``claim.minus`` if given."""
         if claim.minus is None:
-            return self.scores_RT(claim.metric, variant, tasks)
+            metric = claim.metric
+            if claim.than is not None and variant == claim.variants[1]:
+                metric = claim.than
+            return self.scores_RT(metric, variant, tasks)
         tables = [self._score_table(name) for name in (claim.metric, claim.minus)]
         both = tables[0].merge(tables[1], on=scoring.IDENTITY, suffixes=("", "_minus"))
         gaps = both.assign(score=both["score"] - both["score_minus"])

@@ -32,7 +32,7 @@ from expedition.envs.manipulation.table import (
 )
 
 BIN = 0.05  # metres; of the entropies and of the map of visits
-FOUND_WITHIN = (1, 5, 10, 20, 50, 100)  # episodes, of the metrics goals_found_<episodes>
+FOUND_WITHIN = (1, 5, 10, 20, 25, 50, 100)  # episodes, of the metrics goals_found_<episodes>
 
 _MAX_CELL = 2**19  # so that three cell indices fit into 63 bits
 

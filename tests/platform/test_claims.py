@@ -106,6 +106,18 @@ def test_two_metrics_of_a_variant_are_compared_seed_by_seed(run: Run) -> None:
     assert pooled.comparisons[0].label == "SMM: halls - return"
 
 
+def test_two_variants_are_ordered_by_a_metric_of_their_own(run: Run) -> None:
+    claim = {"kind": "order", "variants": ["smm", "sac"], "metric": "return", "than": "halls"}
+    halls = judged(run, kind="order", variants=["smm", "sac"]).pooled.scores
+    pooled = judged(run, **claim).pooled
+    # The return levels off at ten times the level, the same in every seed.
+    assert pooled.scores["smm"].point == pytest.approx(6.0)
+    assert pooled.scores["sac"].point == halls["sac"].point
+    gap = pooled.comparisons[0].interval
+    assert gap.point == pytest.approx(6.0 - halls["sac"].point)
+    assert judged(run, **claim, margin=5.9).verdict == "contradicted"
+
+
 def test_order_follows_the_metrics_direction(run: Run) -> None:
     metric = {"m": {"key": "coverage/halls_window", "higher_is_better": False}}
     declared = experiment(

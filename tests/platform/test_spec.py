@@ -98,6 +98,11 @@ def test_mistakes_are_one_line(changes: dict, message: str) -> None:
         ({"kind": "order", "variants": ["smm", "sac", "sm4"], "rank": 2}, "no 'rank'"),
         ({"kind": "reaches_before", "variants": ["smm", "sac"]}, "'value'"),
         ({"kind": "at_least", "variant": "smm", "value": 1, "margin": 1}, "no 'margin'"),
+        ({"kind": "at_least", "variant": "smm", "value": 1, "than": "halls"}, "no 'than'"),
+        (
+            {"kind": "order", "variants": ["smm", "sac", "random"], "than": "halls"},
+            "exactly two 'variants' with 'than'",
+        ),
         ({"kind": "order", "variant": "smm"}, "'variants' (a list)"),
     ],
 )
