@@ -155,9 +155,9 @@ def _check_references(experiment: Experiment, where: Where) -> None:
             raise UserError(f"{where((*at, 'id'))}: the id '{claim.id}' is given twice")
         seen.add(claim.id)
         _known("metric", [claim.metric], experiment.metrics, where((*at, "metric")))
-        for key, metric in (("minus", claim.minus), ("than", claim.than)):
-            if metric is not None:
-                _known("metric", [metric], experiment.metrics, where((*at, key)))
+        for key, named in (("minus", claim.minus), ("than", claim.than)):
+            if named is not None:
+                _known("metric", [named], experiment.metrics, where((*at, key)))
         key = "variants" if claim.variants else "variant"
         _known("variant", claim.named_variants, experiment.variants, where((*at, key)))
         _known("variant", claim.paper_values, experiment.variants, where((*at, "paper_values")))
