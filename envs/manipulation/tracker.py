@@ -197,7 +197,8 @@ class ManipulationTracker:
         for log, log_state in zip(self._logs, state["logs"], strict=True):
             log.load_state_dict(log_state)
         self._open_steps = np.array(state["open_steps"], dtype=np.int64)
-        packed = np.array(state["open"], dtype=np.uint8).reshape(len(self._open_steps), -1)
+        # The width is named: before the first step there are no rows to tell it from.
+        packed = np.array(state["open"], dtype=np.uint8).reshape(-1, -(-GOALS // 8))
         self._open = np.unpackbits(packed, axis=1, count=GOALS).astype(bool)
 
     def _episodes(self) -> int:

@@ -51,6 +51,18 @@ def test_environments_without_a_tracker():
     assert metric_names("CartPole-v1") == []
 
 
+@pytest.mark.parametrize(
+    "env_id", [name for name in gym.registry if name.startswith("expedition/")]
+)
+def test_a_tracker_that_has_seen_nothing_is_restored(env_id):
+    env = gym.make(env_id)
+    kept, restored = tracker_for(env), tracker_for(env)
+    if kept is None:
+        pytest.skip("has no tracker")
+    restored.load_state_dict(kept.state_dict())
+    np.testing.assert_equal(restored.metrics(), kept.metrics())
+
+
 def test_metric_names_are_sorted_and_stable():
     assert metric_names(ID, {"halls": 7}) == [
         "episode_radius",
