@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 import ray
 import torch
+from built import stop_all
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -19,3 +20,10 @@ def small_ray() -> Iterator[None]:
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def stop_what_was_built() -> Iterator[None]:
+    """Stop the algorithms that the test kept (``built.keep``)."""
+    yield
+    stop_all()

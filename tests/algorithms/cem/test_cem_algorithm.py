@@ -1,10 +1,9 @@
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from ray.rllib.algorithms.algorithm import Algorithm
+from built import keep
 
 from expedition.algorithms.cem import CEMConfig
 from expedition.algorithms.cem.population import ActingMembers
@@ -12,22 +11,12 @@ from expedition.algorithms.core.metrics import curate
 
 pytestmark = pytest.mark.usefixtures("small_ray")
 
-BUILT: list[Algorithm] = []
-
-
-@pytest.fixture(autouse=True)
-def stop_what_was_built() -> Iterator[None]:
-    yield
-    while BUILT:
-        BUILT.pop().stop()
-
 
 def build(env: str = "expedition/PointGoals-v0", **settings: Any) -> Any:
     config = (
         CEMConfig().environment(env).training(**({"population": 10} | settings)).debugging(seed=1)
     )
-    BUILT.append(config.evaluation(evaluation_interval=1, evaluation_duration=4).build_algo())
-    return BUILT[-1]
+    return keep(config.evaluation(evaluation_interval=1, evaluation_duration=4).build_algo())
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 import itertools
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 import ray
 import torch
+from built import keep
 from ray import tune
 from ray.rllib.algorithms.algorithm import Algorithm
 
@@ -18,19 +18,9 @@ from expedition.algorithms.smm import SMMConfig
 
 pytestmark = pytest.mark.usefixtures("small_ray")
 
-BUILT: list[Algorithm] = []
-
-
-@pytest.fixture(autouse=True)
-def stop_what_was_built() -> Iterator[None]:
-    yield
-    while BUILT:
-        BUILT.pop().stop()
-
 
 def build(made: SACConfig) -> Any:
-    BUILT.append(made.build_algo())
-    return BUILT[-1]
+    return keep(made.build_algo())
 
 
 def config(env: str = "expedition/Navigation-v0", **settings: Any) -> SACConfig:
@@ -142,8 +132,7 @@ def test_arrays_of_the_last_evaluation_survive_a_checkpoint(tmp_path: Path):
     algo = build(config(**settings).evaluation(evaluation_interval=1, evaluation_duration=2))
     algo.train()
     algo.save_to_path(tmp_path)
-    other = Algorithm.from_checkpoint(str(tmp_path))
-    BUILT.append(other)
+    other = keep(Algorithm.from_checkpoint(str(tmp_path)))
     before, after = algo.coverage_arrays(), other.coverage_arrays()
     assert before.keys() == after.keys()
     for name, array in before.items():
@@ -201,8 +190,7 @@ def test_a_checkpoint_is_an_rllib_checkpoint(tmp_path: Path):
     algo = build(config())
     algo.train()
     algo.save_to_path(tmp_path)
-    other = Algorithm.from_checkpoint(str(tmp_path))
-    BUILT.append(other)
+    other = keep(Algorithm.from_checkpoint(str(tmp_path)))
     assert isinstance(other, SAC)
     assert (other.env_steps, other.updates, other.iteration) == (100, 60, 1)
     first, second = (
@@ -260,5 +248,5 @@ def test_the_plain_rllib_way_needs_no_platform():
         .training(num_skills=3, hidden_sizes=(8, 8), warmup_steps=50, iteration_steps=100)
         .build_algo()
     )
-    BUILT.append(algo)
+    keep(algo)
     assert algo.train()["learners"]["default_policy"]["skill_entropy"] > 0

@@ -1,20 +1,17 @@
 """Which tasks a meta-learner trains on and adapts to, and how they are shared out."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
-from ray.rllib.algorithms.algorithm import Algorithm
+from built import keep
 
 from expedition.algorithms.core.actor_pool import ActorPool
 from expedition.algorithms.maml import MAMLConfig
 from expedition.algorithms.maml.worker import MAMLWorker
 
 pytestmark = pytest.mark.usefixtures("small_ray")
-
-BUILT: list[Algorithm] = []
 SMALL = {
     "hidden_sizes": (4,),
     "meta_batch_size": 4,
@@ -25,20 +22,12 @@ SMALL = {
 }
 
 
-@pytest.fixture(autouse=True)
-def stop_what_was_built() -> Iterator[None]:
-    yield
-    while BUILT:
-        BUILT.pop().stop()
-
-
 def build(env: str, test_env_config: dict[str, Any] | None = None, **settings: Any) -> Any:
     config = MAMLConfig().environment(env, env_config={"max_episode_steps": 5})
     config.training(**(SMALL | settings)).debugging(seed=1)
     tests = {"env_config": {"max_episode_steps": 5} | (test_env_config or {})}
     config.evaluation(evaluation_interval=1, evaluation_config=tests, evaluation_duration=1)
-    BUILT.append(config.build_algo())
-    return BUILT[-1]
+    return keep(config.build_algo())
 
 
 def tasks_with(task_seed: int, split: str) -> np.ndarray:

@@ -1,10 +1,9 @@
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from ray.rllib.algorithms.algorithm import Algorithm
+from built import keep
 
 from expedition.algorithms import registry
 from expedition.algorithms.core.metrics import curate
@@ -17,16 +16,7 @@ from expedition.algorithms.implicit_policy.imitation.trajectories import (
 from expedition.platform.demonstrations import from_episodes
 
 pytestmark = pytest.mark.usefixtures("small_ray")
-
-BUILT: list[Algorithm] = []
 WALK = {"demonstrations": "imitation_1d", "demonstration_episodes": 300}
-
-
-@pytest.fixture(autouse=True)
-def stop_what_was_built() -> Iterator[None]:
-    yield
-    while BUILT:
-        BUILT.pop().stop()
 
 
 def build(method: str, env: str = "expedition/Imitation1D-v0", **settings: Any) -> Any:
@@ -37,8 +27,7 @@ def build(method: str, env: str = "expedition/Imitation1D-v0", **settings: Any) 
         evaluation_duration=200,
         evaluation_config={"num_envs_per_env_runner": 50},
     )
-    BUILT.append(config.build_algo())
-    return BUILT[-1]
+    return keep(config.build_algo())
 
 
 def row_of(algo: Any) -> dict[str, float]:
@@ -115,8 +104,7 @@ def test_what_a_clone_plays_is_a_dataset_again(tmp_path: Path):
 
 def test_actions_are_learned_in_units_of_the_bounds(tmp_path: Path):
     random = registry.config_class("random")().environment("Pendulum-v1").debugging(seed=0)
-    BUILT.append(random.build_algo())
-    played = from_episodes(play(BUILT[-1], 1, seed=0, explore=True))
+    played = from_episodes(play(keep(random.build_algo()), 1, seed=0, explore=True))
     assert np.abs(played.actions).max() > 1.5  # of 2
     write_parquet(played, tmp_path / "swing.parquet")
     algo = build("clone", "Pendulum-v1", demonstrations=str(tmp_path / "swing.parquet"))

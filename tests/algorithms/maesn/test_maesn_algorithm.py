@@ -1,18 +1,15 @@
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from built import keep, stop_all
 from dead_actors import kill
-from ray.rllib.algorithms.algorithm import Algorithm
 
 from expedition.algorithms.core.metrics import curate
 from expedition.algorithms.maesn import MAESN, LatentSpaceConfig, MAESNConfig
 
 pytestmark = pytest.mark.usefixtures("small_ray")
-
-BUILT: list[Algorithm] = []
 SMALL = {
     "hidden_sizes": (8, 8),
     "meta_batch_size": 5,
@@ -23,13 +20,6 @@ SMALL = {
 }
 
 
-@pytest.fixture(autouse=True)
-def stop_what_was_built() -> Iterator[None]:
-    yield
-    while BUILT:
-        BUILT.pop().stop()
-
-
 def config(kind: type = MAESNConfig, env: str = "expedition/Ring-v0", **settings: Any) -> Any:
     made = kind().environment(env).training(**(SMALL | settings)).debugging(seed=1)
     sparse = {"env_config": {"reward": "sparse"}}
@@ -37,8 +27,7 @@ def config(kind: type = MAESNConfig, env: str = "expedition/Ring-v0", **settings
 
 
 def build(made: Any) -> Any:
-    BUILT.append(made.build_algo())
-    return BUILT[-1]
+    return keep(made.build_algo())
 
 
 def curve(algo: Any, iterations: int) -> list[dict[str, float]]:
@@ -66,8 +55,7 @@ def test_none_one_or_two_actors_give_the_same_curve(env: str, settings: dict[str
     for actors in (0, 1, 2):
         algo = build(config(env=env, task_actors=actors, **settings))
         runs.append((curve(algo, 2), algo.module_state()))
-        algo.stop()
-        BUILT.clear()
+        stop_all()
     (first, weights), *others = runs
     assert "adapt/return_2" in first[1]
     for other, others_weights in others:

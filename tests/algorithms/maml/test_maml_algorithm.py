@@ -1,19 +1,16 @@
 """MAML as an RLlib algorithm: it learns to adapt, and resumes exactly."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from ray.rllib.algorithms.algorithm import Algorithm
+from built import keep
 
 from expedition.algorithms.core.metrics import curate
 from expedition.algorithms.maml import MAMLConfig
 
 pytestmark = pytest.mark.usefixtures("small_ray")
-
-BUILT: list[Algorithm] = []
 SMALL = {
     "hidden_sizes": (16, 16),
     "inner_lr": 0.5,
@@ -26,13 +23,6 @@ SMALL = {
 }
 
 
-@pytest.fixture(autouse=True)
-def stop_what_was_built() -> Iterator[None]:
-    yield
-    while BUILT:
-        BUILT.pop().stop()
-
-
 def build(evaluation_interval: int | None = None, **settings: Any) -> Any:
     config = MAMLConfig().environment(
         "expedition/PointGoals-v0", env_config={"max_episode_steps": 20}
@@ -40,8 +30,7 @@ def build(evaluation_interval: int | None = None, **settings: Any) -> Any:
     config.training(**(SMALL | settings)).debugging(seed=1)
     sparse = {"env_config": {"max_episode_steps": 20, "reward": "sparse"}}
     config.evaluation(evaluation_interval=evaluation_interval, evaluation_config=sparse)
-    BUILT.append(config.build_algo())
-    return BUILT[-1]
+    return keep(config.build_algo())
 
 
 def rows(algo: Any, iterations: int) -> list[dict[str, float]]:

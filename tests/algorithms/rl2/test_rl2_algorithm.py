@@ -1,21 +1,18 @@
 """RL² as an RLlib algorithm: it learns within a trial, and resumes exactly."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
-from ray.rllib.algorithms.algorithm import Algorithm
+from built import keep
 from ray.tune import register_env
 
 from expedition.algorithms.core.metrics import curate
 from expedition.algorithms.rl2 import RL2Config
 
 pytestmark = pytest.mark.usefixtures("small_ray")
-
-BUILT: list[Algorithm] = []
 SMALL = {
     "hidden_size": 16,
     "meta_batch_size": 10,
@@ -55,19 +52,11 @@ def bandit() -> None:
     register_env("bandit", lambda _config: Bandit())
 
 
-@pytest.fixture(autouse=True)
-def stop_what_was_built() -> Iterator[None]:
-    yield
-    while BUILT:
-        BUILT.pop().stop()
-
-
 def build(env: str = "expedition/PointGoals-v0", interval: int | None = None, **own: Any) -> Any:
     short = {"max_episode_steps": 8} if env != "bandit" else {}
     config = RL2Config().environment(env, env_config=short).training(**(SMALL | own))
     config.evaluation(evaluation_interval=interval).debugging(seed=1)
-    BUILT.append(config.build_algo())
-    return BUILT[-1]
+    return keep(config.build_algo())
 
 
 def rows(algo: Any, iterations: int) -> list[dict[str, float]]:

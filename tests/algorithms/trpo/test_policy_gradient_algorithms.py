@@ -1,36 +1,25 @@
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from ray.rllib.algorithms.algorithm import Algorithm
+from built import keep
 
 from expedition.algorithms.core.metrics import curate
 from expedition.algorithms.trpo import ReinforceConfig, TRPOConfig
 
 pytestmark = pytest.mark.usefixtures("small_ray")
-
-BUILT: list[Algorithm] = []
 METHODS = {
     "trpo": (TRPOConfig, {"max_kl": 0.05}),
     "reinforce": (ReinforceConfig, {"policy_lr": 0.02, "optimizer": "adam"}),
 }
 
 
-@pytest.fixture(autouse=True)
-def stop_what_was_built() -> Iterator[None]:
-    yield
-    while BUILT:
-        BUILT.pop().stop()
-
-
 def build(method: str, env: str = "expedition/PointGoals-v0", **settings: Any) -> Any:
     kind, own = METHODS[method]
     small = {"hidden_sizes": (16, 16), "batch_steps": 1000} | own | settings
     made = kind().environment(env).training(**small).debugging(seed=1)
-    BUILT.append(made.env_runners(num_envs_per_env_runner=5).build_algo())
-    return BUILT[-1]
+    return keep(made.env_runners(num_envs_per_env_runner=5).build_algo())
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -1,36 +1,25 @@
 """VIME as an RLlib algorithm: it explores where there is no reward, and resumes exactly."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from ray.rllib.algorithms.algorithm import Algorithm
+from built import keep
 
 from expedition.algorithms.core.metrics import curate
 from expedition.algorithms.trpo import TRPOConfig
 from expedition.algorithms.vime import VIMEConfig
 
 pytestmark = pytest.mark.usefixtures("small_ray")
-
-BUILT: list[Algorithm] = []
 SMALL = {"hidden_sizes": (16, 16), "batch_steps": 500, "model_updates": 30, "torch_threads": 1}
-
-
-@pytest.fixture(autouse=True)
-def stop_what_was_built() -> Iterator[None]:
-    yield
-    while BUILT:
-        BUILT.pop().stop()
 
 
 def build(env: str = "expedition/Ring-v0", **settings: Any) -> Any:
     sparse = {"reward": "sparse"} if env == "expedition/Ring-v0" else {}
     config = VIMEConfig().environment(env, env_config=sparse).training(**(SMALL | settings))
     config.debugging(seed=1).env_runners(num_envs_per_env_runner=5)
-    BUILT.append(config.build_algo())
-    return BUILT[-1]
+    return keep(config.build_algo())
 
 
 def rows(algo: Any, iterations: int) -> list[dict[str, float]]:
@@ -70,7 +59,6 @@ def test_it_finds_a_goal_that_trpo_does_not():
         if name == "vime":
             config.training(intrinsic_coeff=0.01)
         config.debugging(seed=0).env_runners(num_envs_per_env_runner=25)
-        BUILT.append(config.build_algo())
-        returns[name] = rows(BUILT[-1], 22)[-1]["train/return_mean"]
+        returns[name] = rows(keep(config.build_algo()), 22)[-1]["train/return_mean"]
     assert returns["vime"] > 50  # 100 at the goal
     assert -20 < returns["trpo"] < 0
