@@ -1,5 +1,6 @@
 """One component of the mixture in the split layout: a skill with everything of its own."""
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,7 +113,7 @@ class Component:
             },
             statistics=self.learner.pop_statistics(),
             metrics=self.runner.get_metrics(),
-            tracker=self.runner.tracker,
+            tracker=copy.deepcopy(self.runner.tracker),  # later rounds may come before it is read
             version=request.version,
         )
 

@@ -1,6 +1,7 @@
 """SM4's components on their own: same numbers on any actors, after a death, at any count."""
 
 import math
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -167,12 +168,13 @@ def test_checkpoints_between_rounds_change_no_number_and_lose_none(small_ray: No
         state = saved.get_state()
         if iteration == 2:
             assert state["rounds"]["waiting"]  # rounds that no row has told of yet
-            restored.set_state(state)
+            restored.set_state(pickle.loads(pickle.dumps(state)))
         rows = [algo.train() for algo in algos[: 2 + (iteration == 2)]]
         assert {row["env_steps_this_iter"] for row in rows} == {150}
         assert {row["env_steps"] for row in rows} == {150 * (iteration + 1)}
         for row in rows[1:]:
             assert_equal(*(dict(r["learners"]["default_policy"]) for r in (row, rows[0])))
+            assert row["coverage"] == rows[0]["coverage"]
     for algo in (saved, restored):
         assert_equal(numbers(algo), numbers(plain))
 
