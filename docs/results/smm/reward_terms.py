@@ -1,16 +1,20 @@
 """What SMM's rewards are made of at the end of training, and how good its density is.
 
-    python docs/results/smm/reward_terms.py RUN [VARIANT ...]
+    python docs/results/smm/reward_terms.py RUN [--variants smm,icm] [--object 4,5] [--cell 0.05]
 
-RUN is the folder of a run of `smm/fig3b`. Of the whole replay of every seed: mean and standard
-deviation of the environment's reward and of the bonus, both weighted as the learner weights them;
-the bonus where the block was moved, less that where it was not; SAC's entropy; and for SMM the
-density against a kernel estimate of the same resolution.
+RUN is the folder of a finished run. Of the whole replay of every seed: mean and standard deviation
+of the environment's reward and of the bonus, both weighted as the learner weights them; the share
+of states whose object is not in its commonest cell, where it begins; the bonus of these less that
+of the others; the share of the bonus's variance that the object's cell explains; and for SMM, where
+its density is one (`vae_elbo`), that density against a kernel estimate of the same resolution.
+`--object` names the object's coordinates in an observation, the block's by default; D'Claw's valve
+is `--object 11 --cell 0.0556`. For methods of a single skill.
 """
 
+import argparse
 import math
-import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,13 +25,11 @@ from expedition.algorithms.core.replay import Batch
 from expedition.algorithms.core.rllib import local_learner
 from expedition.platform.evaluation import open_checkpoint, restored
 
-BLOCK = slice(4, 6)  # x, y of the block in an observation
-MOVED = 0.05  # metres from where most of the episodes begin
 POSTERIOR_SAMPLES = 64  # of the bound; the learner's own two would add noise
 KERNELS = 8192  # replayed states; as many others are scored
 
 
-def log_q(learner, states: Tensor) -> Tensor:
+def log_q(learner: Any, states: Tensor) -> Tensor:
     """Log q(s) ``[B]`` of whitened states, of a model of one skill."""
     density = learner.smm.density
     density.samples = POSTERIOR_SAMPLES
@@ -43,59 +45,77 @@ def log_kernel_density(states: Tensor, kernels: Tensor, width: float) -> Tensor:
     return exponents.logsumexp(1) - normaliser
 
 
-def bonus_of(learner, batch: Batch) -> Tensor:
-    """The weighted bonus of every transition, ``[B]``; nothing where there is none."""
+def bonus_of(learner: Any, batch: Batch) -> Tensor:
+    """The weighted bonus of every transition ``[B]``; nothing where there is none."""
     if hasattr(learner, "smm"):
-        return -learner.config.state_entropy_coeff * log_q(
-            learner, learner.smm.whiten(batch["obs"])
-        )
+        states = learner.smm.whiten(batch["obs"])
+        return -learner.config.state_entropy_coeff * log_q(learner, states)
     if not hasattr(learner, "bonus"):
         return torch.zeros(len(batch["rewards"]))
     return learner.config.intrinsic_coeff * learner.bonus.reward(batch)
 
 
+def explained(values: Tensor, cells: Tensor) -> float:
+    """Share of the variance of ``values`` that lies between the groups ``cells``, both ``[B]``."""
+    sizes = torch.bincount(cells).clamp(min=1)
+    means = torch.bincount(cells, values.double()) / sizes
+    return (means[cells].var() / values.double().var()).item()
+
+
+def of_density(learner: Any, batch: Batch) -> dict[str, float]:
+    """Log q beside a kernel estimate, on replayed states that the estimate is not made of."""
+    order = torch.randperm(len(batch["obs"]), generator=torch.Generator().manual_seed(0))
+    states = learner.smm.whiten(batch["obs"])[order]
+    kernels, scored = states[:KERNELS], states[KERNELS : 2 * KERNELS]
+    model = log_q(learner, scored)
+    kernel = log_kernel_density(scored, kernels, learner.smm.density.noise)
+    return {
+        "log q": model.mean().item(),
+        "kernel estimate": kernel.mean().item(),
+        "rank correlation": float(spearmanr(model, kernel).statistic),
+    }
+
+
 @torch.no_grad()
-def numbers(learner) -> dict[str, float]:
+def numbers(learner: Any, axes: list[int], cell: float) -> dict[str, float]:
     """The numbers of a trained learner."""
     batch = learner.replay.newest(len(learner.replay))
     target = getattr(learner.config, "reward_coeff", 1.0) * batch["rewards"]
     bonus = bonus_of(learner, batch)
-    block = batch["obs"][:, BLOCK]
-    moved = (block - block.median(0).values).norm(dim=1) > MOVED
+    places = (batch["obs"][:, axes] / cell).floor().long()
+    _, cells = places.unique(dim=0, return_inverse=True)
+    moved = cells != cells.mode().values
     found = {
-        "target": target.mean().item(),
-        "target, deviation": target.std().item(),
+        "reward": target.mean().item(),
+        "reward, deviation": target.std().item(),
         "bonus": bonus.mean().item(),
         "bonus, deviation": bonus.std().item(),
         "moved": moved.float().mean().item(),
         "bonus, moved less not": (bonus[moved].mean() - bonus[~moved].mean()).item(),
+        "bonus, by the object": explained(bonus, cells),
     }
-    if hasattr(learner, "smm"):
-        order = torch.randperm(len(block), generator=torch.Generator().manual_seed(0))
-        states = learner.smm.whiten(batch["obs"])[order]
-        kernels, scored = states[:KERNELS], states[KERNELS : 2 * KERNELS]
-        model = log_q(learner, scored)
-        kernel = log_kernel_density(scored, kernels, learner.smm.density.noise)
-        found |= {
-            "log q": model.mean().item(),
-            "kernel estimate": kernel.mean().item(),
-            "rank correlation": float(spearmanr(model, kernel).statistic),
-        }
-    return found
+    is_density = hasattr(learner, "smm") and learner.config.density == "vae_elbo"
+    return found | (of_density(learner, batch) if is_density else {})
 
 
-def main(run: Path, variants: list[str]) -> None:
+def main() -> None:
     """Print a line for every number of every variant: mean, and each seed."""
-    for variant in variants:
-        trials = sorted(run.glob(f"trials/*/{variant}/seed_*"))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--variants", default="sac,icm,count,pseudocount,smm")
+    parser.add_argument("--object", default="4,5")
+    parser.add_argument("--cell", type=float, default=0.05)
+    chosen = parser.parse_args()
+    axes = [int(axis) for axis in chosen.object.split(",")]
+    for variant in chosen.variants.split(","):
         of_seeds = []
-        for trial in trials:
+        for trial in sorted(chosen.run.glob(f"trials/*/{variant}/seed_*")):
             with restored(open_checkpoint(trial)) as algorithm:
-                of_seeds.append(numbers(local_learner(algorithm.learner_group)))
+                of_seeds.append(numbers(local_learner(algorithm.learner_group), axes, chosen.cell))
         for name in of_seeds[0]:
             values = np.array([found[name] for found in of_seeds])
             print(f"{variant:12s} {name:24s} {values.mean():8.3f}   {values.round(3)}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:] or ["sac", "icm", "count", "pseudocount", "smm"])
+    main()
