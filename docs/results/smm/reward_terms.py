@@ -8,7 +8,8 @@ of states whose object is not in its commonest cell, where it begins; the bonus 
 of the others; the share of the bonus's variance that the object's cell explains; and for SMM, where
 its density is one (`vae_elbo`), that density against a kernel estimate of the same resolution.
 `--object` names the object's coordinates in an observation, the block's by default; D'Claw's valve
-is `--object 11 --cell 0.0556`. For methods of a single skill.
+is `--object 11 --cell 0.0556`. For methods of a single skill whose bonus is not stored, as
+Pseudocount's is.
 """
 
 import argparse
@@ -88,12 +89,15 @@ def numbers(learner: Any, axes: list[int], cell: float) -> dict[str, float]:
     found = {
         "reward": target.mean().item(),
         "reward, deviation": target.std().item(),
-        "bonus": bonus.mean().item(),
-        "bonus, deviation": bonus.std().item(),
         "moved": moved.float().mean().item(),
-        "bonus, moved less not": (bonus[moved].mean() - bonus[~moved].mean()).item(),
-        "bonus, by the object": explained(bonus, cells),
     }
+    if bonus.any():
+        found |= {
+            "bonus": bonus.mean().item(),
+            "bonus, deviation": bonus.std().item(),
+            "bonus, moved less not": (bonus[moved].mean() - bonus[~moved].mean()).item(),
+            "bonus, by the object": explained(bonus, cells),
+        }
     is_density = hasattr(learner, "smm") and learner.config.density == "vae_elbo"
     return found | (of_density(learner, batch) if is_density else {})
 
@@ -102,7 +106,7 @@ def main() -> None:
     """Print a line for every number of every variant: mean, and each seed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
-    parser.add_argument("--variants", default="sac,icm,count,pseudocount,smm")
+    parser.add_argument("--variants", default="sac,icm,count,smm")
     parser.add_argument("--object", default="4,5")
     parser.add_argument("--cell", type=float, default=0.05)
     chosen = parser.parse_args()
