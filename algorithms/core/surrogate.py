@@ -11,10 +11,6 @@ from expedition.algorithms.core.trust_region import FisherProduct, Product, flat
 
 Distribution = Callable[[Parameters], Gaussian]
 
-# Nats within which two policies are one. Single precision comes to 2e-8 over the 300 steps of a
-# recurrent policy's trial; a usual trust region is 1e-2, and what was mixed up is far beyond.
-SAME = 1e-6
-
 
 @dataclass
 class Samples:
@@ -54,6 +50,7 @@ class SurrogateObjective:
             all samples when not given.
         product: Product of a vector with the Hessian of the divergence, where a policy has a
             faster one than autograd's.
+        rounding: Nats by which the policy may differ from the one that acted.
 
     Raises:
         ValueError: If the parameters do not give the distributions recorded.
@@ -71,6 +68,7 @@ class SurrogateObjective:
         batch_dims: int = 0,
         fisher: tuple[Distribution, Tensor] | None = None,
         product: Product | None = None,
+        rounding: float = 1e-8,
     ) -> None:
         self._names = list(parameters)
         self._values = [value.detach().requires_grad_() for value in parameters.values()]
@@ -82,7 +80,7 @@ class SurrogateObjective:
         loss = self._loss(now, own)
         self.start = flattened(self._values, batch_dims)
         self.loss = loss.detach().double()
-        self._check(self._divergence(now.detached()))
+        self._check(self._divergence(now.detached()), rounding)
         keep = fisher is None and product is None
         gradient = torch.autograd.grad(loss.sum(), self._values, retain_graph=keep)
         self.gradient = flattened(gradient, batch_dims)
@@ -129,8 +127,8 @@ class SurrogateObjective:
         return FisherProduct(now, information, self._values, self._batch_dims)
 
     @staticmethod
-    def _check(divergence: Tensor) -> None:
-        if not (divergence < SAME).all():
+    def _check(divergence: Tensor, rounding: float) -> None:
+        if not (divergence < rounding).all():
             raise ValueError(
                 f"the policy is {divergence.max():.3g} nats from the one that acted, not 0: its "
                 "observations, latents or parameters are not those of the samples"

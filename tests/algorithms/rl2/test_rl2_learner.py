@@ -104,3 +104,15 @@ def test_every_update_stays_in_the_trust_region_and_lowers_the_loss(curvature_tr
 def test_an_observation_alone_is_not_enough_to_act():
     with pytest.raises(NotImplementedError, match="within trials"):
         make().own_module.act(torch.zeros(1, OBS), torch.zeros(1, 0), None, False)
+
+
+def test_rounding_through_time_is_allowed_and_trials_of_another_policy_are_not():
+    learner = make()
+    trials = made_up(learner)
+    deviation = learner.policy.log_std.exp().item()
+    acted = trials.means
+    trials.means = acted + 0.1 * deviation  # 5e-3 nats
+    with pytest.raises(ValueError, match="nats from the one that acted"):
+        learner.make_update(trials)
+    trials.means = acted + 1e-3 * deviation  # 5e-7 nats
+    assert learner.make_update(trials)["loss_change"] < 0
