@@ -18,7 +18,7 @@ from expedition.algorithms.rl2.policy import RecurrentPolicy
 from expedition.algorithms.rl2.trials import Trials
 
 # Nats. Some recurrent policies amplify the rounding of single precision: over trials of 300 steps
-# 1e-6 was seen. It is a hundredth of the usual trust region, and a wrong trial is far beyond it.
+# 1e-6 was seen. This is a hundredth of the usual trust region; a wrong trial is far beyond it.
 ROUNDING = 1e-4
 
 

@@ -12,6 +12,7 @@ from expedition.algorithms.maml import MAMLConfig
 from expedition.algorithms.maml.worker import MAMLWorker
 
 pytestmark = pytest.mark.usefixtures("small_ray")
+
 SMALL = {
     "hidden_sizes": (4,),
     "meta_batch_size": 4,

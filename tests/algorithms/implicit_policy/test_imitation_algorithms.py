@@ -16,6 +16,7 @@ from expedition.algorithms.implicit_policy.imitation.trajectories import (
 from expedition.platform.demonstrations import from_episodes
 
 pytestmark = pytest.mark.usefixtures("small_ray")
+
 WALK = {"demonstrations": "imitation_1d", "demonstration_episodes": 300}
 
 

@@ -10,6 +10,7 @@ from expedition.algorithms.core.metrics import curate
 from expedition.algorithms.maesn import MAESN, LatentSpaceConfig, MAESNConfig
 
 pytestmark = pytest.mark.usefixtures("small_ray")
+
 SMALL = {
     "hidden_sizes": (8, 8),
     "meta_batch_size": 5,

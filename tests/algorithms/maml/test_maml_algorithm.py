@@ -11,6 +11,7 @@ from expedition.algorithms.core.metrics import curate
 from expedition.algorithms.maml import MAMLConfig
 
 pytestmark = pytest.mark.usefixtures("small_ray")
+
 SMALL = {
     "hidden_sizes": (16, 16),
     "inner_lr": 0.5,

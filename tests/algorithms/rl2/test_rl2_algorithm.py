@@ -13,6 +13,7 @@ from expedition.algorithms.core.metrics import curate
 from expedition.algorithms.rl2 import RL2Config
 
 pytestmark = pytest.mark.usefixtures("small_ray")
+
 SMALL = {
     "hidden_size": 16,
     "meta_batch_size": 10,

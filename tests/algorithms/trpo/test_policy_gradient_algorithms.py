@@ -9,6 +9,7 @@ from expedition.algorithms.core.metrics import curate
 from expedition.algorithms.trpo import ReinforceConfig, TRPOConfig
 
 pytestmark = pytest.mark.usefixtures("small_ray")
+
 METHODS = {
     "trpo": (TRPOConfig, {"max_kl": 0.05}),
     "reinforce": (ReinforceConfig, {"policy_lr": 0.02, "optimizer": "adam"}),

@@ -12,6 +12,7 @@ from expedition.algorithms.trpo import TRPOConfig
 from expedition.algorithms.vime import VIMEConfig
 
 pytestmark = pytest.mark.usefixtures("small_ray")
+
 SMALL = {"hidden_sizes": (16, 16), "batch_steps": 500, "model_updates": 30, "torch_threads": 1}
 
 
